@@ -1,0 +1,222 @@
+/**
+ * Configuration: the only room that reads the environment. Everything is checked once, at start; a mistake names the
+ * variable, the value and the rule.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { BlockList } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import type { AnyProvider } from '../providers/contract.ts';
+import { PROVIDERS } from '../providers/index.ts';
+import { Secret } from './ground/secret.ts';
+import { DAY_MS, SECOND_MS } from './ground/time.ts';
+import { blockList } from './wire/address.ts';
+
+/** A configuration that cannot be used: which variable, which value, which rule. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** A provider account as configured; `main.ts` connects it. */
+export interface AccountConfig {
+  readonly id: string;
+  readonly provider: AnyProvider;
+  /** The credential variables that were set, by name. */
+  readonly variables: Readonly<Record<string, Secret>>;
+  readonly baseUrls: Readonly<Record<string, string>>;
+  readonly slots: number;
+  readonly packageId?: string;
+}
+
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  readonly dataDir: string;
+  readonly rateCardsDir: string;
+  readonly migrationsDir: string;
+  readonly clipsDir: string;
+  readonly adminKey: Secret | null;
+  readonly publicUrl: string | null;
+  readonly sandbox: boolean;
+  readonly sandboxSeconds: number;
+  readonly allowNetworks: BlockList;
+  readonly pollMs: number;
+  readonly doubtMs: number;
+  readonly leaseMs: number;
+  readonly retentionMs: number;
+  readonly storePrompts: boolean;
+  readonly defaultModel: string;
+  readonly keyPepper: Secret | null;
+  readonly secretKey: Secret | null;
+  readonly klingPackage: string;
+  /** Empty in the sandbox, which brings its own. */
+  readonly accounts: readonly AccountConfig[];
+  readonly logLevel: 'info' | 'warn' | 'error' | 'silent';
+}
+
+const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const switchSchema = z.enum(['0', '1']).transform((text) => text === '1');
+
+const webAddress = z.string().refine((text) => {
+  return URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol);
+}, 'expected an http or https address');
+
+const networks = z.string().transform((text, context): BlockList => {
+  try {
+    return blockList(
+      text
+        .split(',')
+        .map((cidr) => cidr.trim())
+        .filter(Boolean),
+    );
+  } catch (error) {
+    context.addIssue({
+      code: 'custom',
+      message: error instanceof Error ? error.message : 'not a list of networks',
+    });
+    return z.NEVER;
+  }
+});
+
+const variables = z.object({
+  HOST: z.string().default('127.0.0.1'),
+  PORT: whole(0, 65_535).default(8787),
+  REELAY_DATA_DIR: z.string().default('data'),
+  REELAY_ADMIN_KEY: z.string().min(24).optional(),
+  REELAY_PUBLIC_URL: webAddress.optional(),
+  REELAY_SANDBOX: switchSchema.optional(),
+  REELAY_SANDBOX_SECONDS: z.coerce.number().min(0).max(3_600).default(4),
+  REELAY_ALLOW_NETWORKS: networks.default(new BlockList()),
+  REELAY_POLL_MS: whole(10, 600_000).default(5_000),
+  REELAY_DOUBT_SECONDS: z.coerce.number().min(0).max(86_400).default(3_600),
+  REELAY_LEASE_SECONDS: z.coerce.number().min(1).max(3_600).default(60),
+  REELAY_RETENTION_DAYS: z.coerce.number().positive().max(36_500).default(30),
+  REELAY_STORE_PROMPTS: switchSchema.default(true),
+  REELAY_DEFAULT_MODEL: z.string().default('sora-2'),
+  REELAY_KEY_PEPPER: z.string().min(16).optional(),
+  REELAY_SECRET_KEY: z.string().min(16).optional(),
+  REELAY_LOG_LEVEL: z.enum(['info', 'warn', 'error', 'silent']).default('info'),
+  KLING_PACKAGE: z.string().default('package-1'),
+});
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The folder of the package: the one that holds the rate cards, above the sources and above what was compiled. */
+export const packageRoot: string = (() => {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'rate-cards'))) folder = dirname(folder);
+  return folder;
+})();
+
+/** The environment of this process. */
+export const processEnvironment = (): Environment => process.env;
+
+/** Reads and checks the whole configuration. Throws a ConfigError for the first mistake. */
+export function readConfig(environment: Environment): Config {
+  const given = withFiles(environment);
+  const parsed = variables.safeParse(given);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const name = String(issue?.path[0]);
+    throw new ConfigError(`${name}: ${issue?.message} (${describeValue(name, given[name])})`);
+  }
+  const values = parsed.data;
+  const accounts = PROVIDERS.flatMap((provider) => accountOf(provider, given, values.KLING_PACKAGE));
+  const sandbox = values.REELAY_SANDBOX ?? accounts.length === 0;
+  assertSandbox(sandbox, values.HOST);
+  const secret = (text: string | undefined): Secret | null => (text === undefined ? null : new Secret(text));
+  return {
+    host: values.HOST,
+    port: values.PORT,
+    dataDir: resolve(values.REELAY_DATA_DIR),
+    rateCardsDir: join(packageRoot, 'rate-cards'),
+    migrationsDir: join(packageRoot, 'migrations'),
+    clipsDir: join(packageRoot, 'src', 'sandbox', 'clips'),
+    adminKey: secret(values.REELAY_ADMIN_KEY),
+    publicUrl: values.REELAY_PUBLIC_URL?.replace(/\/$/, '') ?? null,
+    sandbox,
+    sandboxSeconds: values.REELAY_SANDBOX_SECONDS,
+    allowNetworks: values.REELAY_ALLOW_NETWORKS,
+    pollMs: values.REELAY_POLL_MS,
+    doubtMs: values.REELAY_DOUBT_SECONDS * SECOND_MS,
+    leaseMs: values.REELAY_LEASE_SECONDS * SECOND_MS,
+    retentionMs: values.REELAY_RETENTION_DAYS * DAY_MS,
+    storePrompts: values.REELAY_STORE_PROMPTS,
+    defaultModel: values.REELAY_DEFAULT_MODEL,
+    keyPepper: secret(values.REELAY_KEY_PEPPER),
+    secretKey: secret(values.REELAY_SECRET_KEY),
+    klingPackage: values.KLING_PACKAGE,
+    accounts: sandbox ? [] : accounts,
+    logLevel: values.REELAY_LOG_LEVEL,
+  };
+}
+
+/** `<NAME>_FILE` gives the value of NAME from a file; empty variables count as absent, as container tools leave them. */
+function withFiles(environment: Environment): Record<string, string> {
+  const given: Record<string, string> = {};
+  for (const [name, value] of Object.entries(environment)) {
+    if (value === undefined || value === '') continue;
+    if (!name.endsWith('_FILE')) {
+      given[name] ??= value;
+      continue;
+    }
+    const target = name.slice(0, -'_FILE'.length);
+    if (!isOurs(target)) continue;
+    try {
+      given[target] = readFileSync(value, 'utf8').trim();
+    } catch (error) {
+      throw new ConfigError(`${name}: cannot read ${value}: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+  return given;
+}
+
+function isOurs(name: string): boolean {
+  const credentials = PROVIDERS.flatMap((provider) => provider.settings.credentialVariables.flat());
+  return name in variables.shape || credentials.includes(name);
+}
+
+/** A mistake in a secret is told by its length: its value has no place on a screen. */
+function describeValue(name: string, value: string | undefined): string {
+  const secret = /KEY|SECRET|PEPPER/.test(name);
+  return secret ? `${value?.length ?? 0} characters` : `got ${JSON.stringify(value)}`;
+}
+
+function assertSandbox(sandbox: boolean, host: string): void {
+  if (!sandbox || ['127.0.0.1', '::1', 'localhost'].includes(host)) return;
+  throw new ConfigError(
+    `HOST: the sandbox has a well-known key, so it listens on loopback only, not on ${host}; ` +
+      'set a provider key, or REELAY_SANDBOX=0',
+  );
+}
+
+/** The provider's account when one of its sets of credentials is complete. */
+function accountOf(
+  provider: AnyProvider,
+  given: Readonly<Record<string, string>>,
+  klingPackage: string,
+): AccountConfig[] {
+  const { prefix, credentialVariables, hosts, slotsDefault } = provider.settings;
+  const names = credentialVariables.find((set) => set.every((name) => given[name] !== undefined));
+  if (!names) return [];
+  const base = given[`${prefix}_BASE_URL`];
+  if (base !== undefined && !webAddress.safeParse(base).success) {
+    throw new ConfigError(`${prefix}_BASE_URL: expected an http or https address (got ${JSON.stringify(base)})`);
+  }
+  const slots = whole(1, 1_000_000).safeParse(given[`${prefix}_CONCURRENCY`] ?? slotsDefault);
+  if (!slots.success) {
+    const value = JSON.stringify(given[`${prefix}_CONCURRENCY`]);
+    throw new ConfigError(`${prefix}_CONCURRENCY: expected a whole number of at least 1 (got ${value})`);
+  }
+  return [
+    {
+      id: provider.id,
+      provider,
+      variables: Object.fromEntries(names.map((name) => [name, new Secret(given[name] ?? '')])),
+      baseUrls: base === undefined ? hosts : { ...hosts, api: base },
+      slots: slots.data,
+      packageId: klingPackage,
+    },
+  ];
+}

@@ -1,0 +1,113 @@
+import { GatewayError } from '../ground/errors.ts';
+import { formatUsd, ZERO_MICROS } from '../ground/money.ts';
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../ground/time.ts';
+import type { VideoRequest } from '../ground/video-request.ts';
+import { placeHold } from '../ledger/account.ts';
+import type { ApiKey } from '../ledger/key.ts';
+import type { Tenant } from '../ledger/tenant.ts';
+import { writeDecision } from '../routing/decision.ts';
+import type { Route } from '../routing/route.ts';
+import type { JobRow } from '../store/schema.ts';
+import { stampOf } from './close.ts';
+import type { Deps } from './deps.ts';
+import { insertJob } from './rows.ts';
+
+const QUEUE_TIMEOUT_MS = 30 * MINUTE_MS;
+const WHOLE_LIFE_MS = 6 * HOUR_MS;
+
+/** What the caller sees of its own request, beside what is made of it. */
+export interface Presentation {
+  /** The model as the caller named it. */
+  readonly model: string;
+  readonly size: string;
+  readonly seconds: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly warnings: readonly string[];
+}
+
+export interface Admission {
+  readonly videoId: string;
+  readonly tenant: Tenant;
+  readonly key: ApiKey;
+  readonly request: VideoRequest;
+  readonly presentation: Presentation;
+  readonly route: Route;
+}
+
+/**
+ * Accepts a video: job and hold in one commit, or neither. Resolves once both are on disk, with the row as stored.
+ * Throws a GatewayError when the route is empty; a refusal stores nothing and holds nothing.
+ */
+export async function admit(deps: Deps, admission: Admission): Promise<JobRow> {
+  assertServable(admission.route);
+  const stamp = stampOf(deps);
+  const row = newJob(deps, admission, stamp.nowMs);
+  const accounts = admission.route.route.map((candidate) => candidate.account).join(', ');
+  await deps.database.write(async (tx) => {
+    await insertJob(tx, row);
+    await placeHold(tx, row, `dearest of ${accounts}`, stamp);
+  });
+  return row;
+}
+
+/** Throws the error that says why the route is empty; does nothing when it is not. */
+export function assertServable(route: Route): void {
+  if (route.route.length > 0) return;
+  const cheapest = route.cheapestOverMaxPrice;
+  if (cheapest !== null) {
+    throw new GatewayError('max_price_exceeded', {
+      message: `No provider is within max_price. The cheapest possible price is ${formatUsd(cheapest)}.`,
+      param: 'provider.max_price',
+    });
+  }
+  const reasons = route.candidates.map(({ account, model, excluded }) => `${account} (${model}): ${excluded}`);
+  throw new GatewayError('no_provider_available', {
+    message: `No provider can make this clip. ${reasons.join('; ')}.`,
+  });
+}
+
+function newJob(deps: Deps, { videoId, tenant, key, request, presentation, route }: Admission, nowMs: number): JobRow {
+  const queueSeconds = tenant.policy.queue_timeout_seconds;
+  const queueTimeoutMs = queueSeconds === undefined ? QUEUE_TIMEOUT_MS : queueSeconds * SECOND_MS;
+  return {
+    id: videoId,
+    tenantId: tenant.id,
+    keyId: key.id,
+    state: 'queued',
+    model: request.model,
+    task: request.task,
+    resolution: request.resolution,
+    seconds: request.seconds,
+    audio: request.audio,
+    request: JSON.stringify(request),
+    presentation: JSON.stringify(presentation),
+    decision: writeDecision(route, {
+      markup: tenant.markupPercent,
+      warnings: presentation.warnings,
+    }),
+    holdMicros: route.holdMicros,
+    settledMicros: ZERO_MICROS,
+    provider: null,
+    attempts: 0,
+    errorCode: null,
+    errorMessage: null,
+    leaseOwner: deps.processId,
+    leaseToken: 1,
+    dueAtMs: nowMs,
+    createdAtMs: nowMs,
+    startedAtMs: null,
+    endedAtMs: null,
+    queueUntilMs: nowMs + queueTimeoutMs,
+    deadlineAtMs: nowMs + WHOLE_LIFE_MS,
+    cancelRequestedAtMs: null,
+    saveTries: 0,
+    fileBytes: null,
+    fileDigest: null,
+    fileType: null,
+    fileWidth: null,
+    fileHeight: null,
+    fileDurationMs: null,
+    expiresAtMs: null,
+    deletedAtMs: null,
+  };
+}

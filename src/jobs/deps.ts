@@ -1,0 +1,66 @@
+import type { ProviderRequest } from '../../providers/contract.ts';
+import type { Mint, Random } from '../ground/id.ts';
+import type { Log } from '../ground/log.ts';
+import type { Clock } from '../ground/time.ts';
+import type { RateCards } from '../pricing/cards.ts';
+import type { Database } from '../store/database.ts';
+import type { Files, PartFile } from '../store/files.ts';
+import type { Sealer } from '../store/seal.ts';
+import type { Answer, Target } from '../wire/call.ts';
+import type { Downloaded, NotDownloaded } from '../wire/download.ts';
+import type { ProviderAccount } from '../wire/provider-account.ts';
+
+/** The way to configured providers; the simulation puts an emulated one here. */
+export interface Wire {
+  read(target: Target, request: ProviderRequest): Promise<Answer>;
+  submit(target: Target, request: ProviderRequest, maySend: () => boolean): Promise<Answer>;
+}
+
+/** The way to foreign assets. */
+export interface Downloads {
+  download(address: string, part: PartFile, bytesMax: number): Promise<Downloaded | NotDownloaded>;
+}
+
+/** The figures that steer the life of a job; `config.ts` reads them once. */
+export interface JobSettings {
+  readonly firstPollMs: number;
+  readonly doubtMs: number;
+  readonly leaseMs: number;
+  readonly retentionMs: number;
+  /** False: prompts are removed from the row when the job ends. */
+  readonly storePrompts: boolean;
+}
+
+/** Told after a commit, so that those who wait need not ask the store. */
+export interface Signals {
+  slotFreed(lane: string): void;
+}
+
+/** Everything a step of a job needs. One object, made once in `main.ts`. */
+export interface Deps {
+  readonly database: Database;
+  readonly files: Files;
+  readonly wire: Wire;
+  readonly downloads: Downloads;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly mint: Mint;
+  readonly log: Log;
+  readonly sealer: Sealer;
+  readonly cards: RateCards;
+  readonly accounts: ReadonlyMap<string, ProviderAccount>;
+  readonly settings: JobSettings;
+  readonly signals: Signals;
+  /** The name of this process in leases. */
+  readonly processId: string;
+}
+
+/** What a step leaves to do: the next one after a while, one when a slot is free, or nothing. */
+export type StepResult =
+  | { readonly kind: 'due'; readonly inMs: number }
+  | { readonly kind: 'waits_for_slot'; readonly lane: string }
+  | { readonly kind: 'ended' };
+
+export const DUE_NOW: StepResult = { kind: 'due', inMs: 0 };
+export const ENDED: StepResult = { kind: 'ended' };
+export const dueIn = (inMs: number): StepResult => ({ kind: 'due', inMs });

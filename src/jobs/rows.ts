@@ -1,0 +1,206 @@
+import { and, asc, desc, eq, gt, inArray, isNotNull, isNull, lt, ne, notInArray, or, sql } from 'drizzle-orm';
+import { statement, type Tx } from '../store/database.ts';
+import { type AttemptRow, attempts, type JobRow, jobs, lanes, processes } from '../store/schema.ts';
+
+/** Somebody else holds the job now. Whoever gets this stops, and has written nothing. */
+export class LeaseLost extends Error {
+  override readonly name = 'LeaseLost';
+}
+
+/** What must be known of a job to write to it. */
+export type Leased = Pick<JobRow, 'id' | 'leaseToken'>;
+
+type JobChange = Partial<Omit<JobRow, 'id' | 'tenantId' | 'keyId' | 'holdMicros' | 'createdAtMs' | 'leaseToken'>>;
+type AttemptChange = Partial<Omit<AttemptRow, 'id' | 'jobId' | 'number'>>;
+
+/** A place for each column's value, in the type of the values: what a prepared insert or update is built from. */
+function placesFor<Row>(columns: readonly string[]): Row {
+  return Object.fromEntries(columns.map((column) => [column, sql.placeholder(column)])) as Row;
+}
+
+export async function insertJob(tx: Tx, row: JobRow): Promise<void> {
+  const build = (on: Tx) =>
+    on
+      .insert(jobs)
+      .values(placesFor<JobRow>(Object.keys(row)))
+      .prepare();
+  await statement(tx, build, 'insert job').execute({ ...row });
+}
+
+const jobById = (tx: Tx) =>
+  tx
+    .select()
+    .from(jobs)
+    .where(eq(jobs.id, sql.placeholder('id')))
+    .prepare();
+
+export async function loadJob(tx: Tx, id: string): Promise<JobRow | null> {
+  const [row] = await statement(tx, jobById).execute({ id });
+  return row ?? null;
+}
+
+const attemptsByJob = (tx: Tx) =>
+  tx
+    .select()
+    .from(attempts)
+    .where(eq(attempts.jobId, sql.placeholder('jobId')))
+    .orderBy(asc(attempts.number))
+    .prepare();
+
+/** The job's attempts in the order they were made. */
+export async function loadAttempts(tx: Tx, jobId: string): Promise<AttemptRow[]> {
+  return await statement(tx, attemptsByJob).execute({ jobId });
+}
+
+/** Changes the job if this process still holds it; throws LeaseLost, having written nothing, when it does not. */
+export async function updateJob(tx: Tx, job: Leased, change: JobChange): Promise<void> {
+  const columns = Object.keys(change).sort();
+  const build = (on: Tx) =>
+    on
+      .update(jobs)
+      .set(placesFor<JobChange>(columns))
+      .where(and(eq(jobs.id, sql.placeholder('jobId')), eq(jobs.leaseToken, sql.placeholder('token'))))
+      .returning({ id: jobs.id })
+      .prepare();
+  const changed = await statement(tx, build, `update job ${columns}`).execute({
+    ...change,
+    jobId: job.id,
+    token: job.leaseToken,
+  });
+  if (changed.length !== 1) throw new LeaseLost(`the lease of ${job.id} is lost`);
+}
+
+export async function insertAttempt(tx: Tx, row: AttemptRow): Promise<void> {
+  const build = (on: Tx) =>
+    on
+      .insert(attempts)
+      .values(placesFor<AttemptRow>(Object.keys(row)))
+      .prepare();
+  await statement(tx, build, 'insert attempt').execute({ ...row });
+}
+
+/** Changes the attempt. Only inside a transaction that has changed its job under the lease before. */
+export async function updateAttempt(tx: Tx, id: string, change: AttemptChange): Promise<void> {
+  const columns = Object.keys(change).sort();
+  const build = (on: Tx) =>
+    on
+      .update(attempts)
+      .set(placesFor<AttemptChange>(columns))
+      .where(eq(attempts.id, sql.placeholder('attemptId')))
+      .prepare();
+  await statement(tx, build, `update attempt ${columns}`).execute({
+    ...change,
+    attemptId: id,
+  });
+}
+
+const raiseLane = (tx: Tx) =>
+  tx
+    .update(lanes)
+    .set({ running: sql`${lanes.running} + 1` })
+    .where(and(eq(lanes.lane, sql.placeholder('lane')), lt(lanes.running, sql.placeholder('limit'))))
+    .returning({ lane: lanes.lane })
+    .prepare();
+
+const addLane = (tx: Tx) =>
+  tx
+    .insert(lanes)
+    .values({ lane: sql.placeholder('lane'), running: 0 })
+    .onConflictDoNothing()
+    .prepare();
+
+/** Takes one of the lane's slots; false when all of them are taken. Counted in the row, never in memory. */
+export async function takeSlot(tx: Tx, lane: string, limit: number): Promise<boolean> {
+  const raise = async () => (await statement(tx, raiseLane).execute({ lane, limit })).length === 1;
+  if (await raise()) return true;
+  await statement(tx, addLane).execute({ lane });
+  return await raise();
+}
+
+const lowerLane = (tx: Tx) =>
+  tx
+    .update(lanes)
+    .set({ running: sql`${lanes.running} - 1` })
+    .where(eq(lanes.lane, sql.placeholder('lane')))
+    .prepare();
+
+/** Gives a slot back. A table check refuses to give back more than was taken. */
+export async function freeSlot(tx: Tx, lane: string): Promise<void> {
+  await statement(tx, lowerLane).execute({ lane });
+}
+
+/** How many tasks hold a slot, by lane. */
+export async function runningByLane(tx: Tx): Promise<Map<string, number>> {
+  const rows = await tx.select().from(lanes);
+  return new Map(rows.map((row) => [row.lane, row.running]));
+}
+
+/** Says that this process lives, until the given instant. */
+export async function renewProcess(tx: Tx, id: string, leaseUntilMs: number): Promise<void> {
+  await tx
+    .insert(processes)
+    .values({ id, leaseUntilMs })
+    .onConflictDoUpdate({ target: processes.id, set: { leaseUntilMs } });
+}
+
+/** Forgets a process, so that its jobs are free to be taken. */
+export async function forgetProcess(tx: Tx, id: string): Promise<void> {
+  await tx.delete(processes).where(eq(processes.id, id));
+}
+
+/** Forgets every process but this one: for a store that only one process can have open. */
+export async function forgetOtherProcesses(tx: Tx, id: string): Promise<void> {
+  await tx.delete(processes).where(ne(processes.id, id));
+}
+
+/**
+ * Takes over up to `limit` open jobs whose process no longer lives. Each gets a new fencing token, so that whatever the
+ * old holder still tries to write changes nothing.
+ */
+export async function claimAbandoned(
+  tx: Tx,
+  processId: string,
+  nowMs: number,
+  limit: number,
+): Promise<{ id: string; dueAtMs: number }[]> {
+  const living = tx.select({ id: processes.id }).from(processes).where(gt(processes.leaseUntilMs, nowMs));
+  const abandoned = tx
+    .select({ id: jobs.id })
+    .from(jobs)
+    .where(and(isNotNull(jobs.dueAtMs), or(isNull(jobs.leaseOwner), notInArray(jobs.leaseOwner, living))))
+    .limit(limit);
+  const claimed = await tx
+    .update(jobs)
+    .set({ leaseOwner: processId, leaseToken: sql`${jobs.leaseToken} + 1` })
+    .where(inArray(jobs.id, abandoned))
+    .returning({ id: jobs.id, dueAtMs: jobs.dueAtMs });
+  return claimed.map(({ id, dueAtMs }) => ({ id, dueAtMs: dueAtMs ?? nowMs }));
+}
+
+/** A page of the tenant's videos by time of making; `after` is the last id of the page before. */
+export async function listJobs(
+  tx: Tx,
+  tenantId: string,
+  page: {
+    readonly limit: number;
+    readonly order: 'asc' | 'desc';
+    readonly after: JobRow | null;
+  },
+): Promise<JobRow[]> {
+  const { after, order } = page;
+  const past = order === 'asc' ? gt : lt;
+  const beyond =
+    after === null
+      ? undefined
+      : or(
+          past(jobs.createdAtMs, after.createdAtMs),
+          and(eq(jobs.createdAtMs, after.createdAtMs), past(jobs.id, after.id)),
+        );
+  const direction = order === 'asc' ? asc : desc;
+  return await tx
+    .select()
+    .from(jobs)
+    .where(and(eq(jobs.tenantId, tenantId), isNull(jobs.deletedAtMs), beyond))
+    .orderBy(direction(jobs.createdAtMs), direction(jobs.id))
+    .limit(page.limit);
+}

@@ -1,0 +1,174 @@
+import { present } from '../ground/assert.ts';
+import type { VideoFailureCode } from '../ground/errors.ts';
+import { type Micros, minMicros } from '../ground/money.ts';
+import { bookCost } from '../ledger/account.ts';
+import { priceOn } from '../pricing/price.ts';
+import { billableOf, withMarkup } from '../pricing/quote.ts';
+import { readDecision } from '../routing/decision.ts';
+import { backoffMs } from '../routing/failure.ts';
+import type { PartFile } from '../store/files.ts';
+import type { AttemptRow, JobRow } from '../store/schema.ts';
+import type { ProviderAccount } from '../wire/provider-account.ts';
+import {
+  completeJob,
+  failJobIn,
+  pricedBy,
+  removeUploads,
+  requestOf,
+  type SavedFile,
+  type Settlement,
+  stampOf,
+  videoName,
+} from './close.ts';
+import { type Deps, dueIn, ENDED, type StepResult } from './deps.ts';
+import { inspectVideo, type VideoFacts } from './inspect.ts';
+import { readTask } from './poll.ts';
+import { updateAttempt, updateJob } from './rows.ts';
+
+const VIDEO_BYTES_MAX = 2 * 1_024 ** 3;
+/** Fetches of one finished video, before it counts as lost. */
+const SAVE_TRIES_MAX = 8;
+/** A clip this much shorter than ordered was not delivered as ordered. Providers round: 3 s comes as 3.041 s. */
+const SHORT_BY_MS = 1_000;
+
+type Fetched =
+  | { readonly kind: 'saved'; readonly file: SavedFile }
+  | { readonly kind: 'gone' | 'broken' | 'invalid'; readonly detail: string };
+
+/**
+ * Fetches the finished video into our own keeping, looks whether it is what was ordered, and closes the job. A dead
+ * address is replaced by reading the task again; a broken transfer is repeated; what stays bad ends the job at our
+ * expense.
+ */
+export async function saveVideo(
+  deps: Deps,
+  job: JobRow,
+  attempt: AttemptRow,
+  account: ProviderAccount,
+): Promise<StepResult> {
+  const fetched = await fetchVideo(deps, job, attempt);
+  if (fetched.kind === 'saved') {
+    await completeJob(deps, job, attempt, fetched.file, settlementOf(deps, job, attempt, fetched.file.durationMs));
+    return ENDED;
+  }
+  const { provider } = attempt;
+  const { kind, detail } = fetched;
+  deps.log.warn('video not saved', {
+    video: job.id,
+    attempt: attempt.id,
+    provider,
+    account: account.id,
+    kind,
+    detail,
+  });
+  const saveTries = job.saveTries + 1;
+  if (saveTries >= SAVE_TRIES_MAX) {
+    return await loseVideo(deps, job, attempt, kind === 'gone' ? 'asset_unavailable' : 'asset_invalid');
+  }
+  const fresh = kind === 'gone' ? await freshAddress(deps, attempt, account) : null;
+  await deps.database.write(async (tx) => {
+    await updateJob(tx, job, { saveTries, dueAtMs: deps.clock.nowMs() });
+    if (fresh !== null)
+      await updateAttempt(tx, attempt.id, {
+        videoUrlSealed: deps.sealer.seal(fresh),
+      });
+  });
+  return dueIn(backoffMs({}, saveTries, deps.random.fraction()));
+}
+
+async function fetchVideo(deps: Deps, job: JobRow, attempt: AttemptRow): Promise<Fetched> {
+  const address = deps.sealer.open(present(attempt.videoUrlSealed, 'the address of a finished video'));
+  if (address === null)
+    return {
+      kind: 'gone',
+      detail: 'the stored address cannot be opened with this secret key',
+    };
+  const part = await deps.files.create(videoName(job.id));
+  let kept = false;
+  try {
+    const fetched = await fetchInto(deps, job, address, part);
+    kept = fetched.kind === 'saved';
+    return fetched;
+  } finally {
+    if (!kept) await part.discard();
+  }
+}
+
+async function fetchInto(deps: Deps, job: JobRow, address: string, part: PartFile): Promise<Fetched> {
+  const received = await deps.downloads.download(address, part, VIDEO_BYTES_MAX);
+  switch (received.kind) {
+    case 'gone':
+      return { kind: 'gone', detail: received.detail };
+    case 'broken':
+    case 'refused':
+      return { kind: 'broken', detail: received.detail };
+    case 'downloaded': {
+      const facts = await inspectVideo(part.path);
+      const fault = facts === null ? 'not an MP4 video' : faultOf(job, facts);
+      if (facts === null || fault !== null) return { kind: 'invalid', detail: fault ?? '' };
+      await part.finish();
+      return {
+        kind: 'saved',
+        file: { ...facts, bytes: received.bytes, digest: received.digest },
+      };
+    }
+  }
+}
+
+/** What is wrong with the clip, against the order; null when nothing is. */
+function faultOf(job: JobRow, facts: VideoFacts): string | null {
+  const orderedMs = job.seconds === null ? null : job.seconds * 1_000;
+  if (orderedMs !== null && facts.durationMs < orderedMs - SHORT_BY_MS) {
+    return `${facts.durationMs} ms long, ${orderedMs} ms were ordered`;
+  }
+  return null;
+}
+
+/** The task is paid for and its video cannot be had: the tenant owes nothing, the cost is ours. */
+async function loseVideo(deps: Deps, job: JobRow, attempt: AttemptRow, code: VideoFailureCode): Promise<StepResult> {
+  const stamp = stampOf(deps);
+  await deps.database.write(async (tx) => {
+    await failJobIn(tx, deps, job, code, stamp);
+    const of = { attemptId: attempt.id, pricedBy: pricedBy(attempt) };
+    await bookCost(tx, job, { kind: 'cost', amountMicros: attempt.costMicros, ...of }, stamp);
+  });
+  await removeUploads(deps, job);
+  return ENDED;
+}
+
+/** A new address for the finished video, from the task itself; null when the provider gives none now. */
+async function freshAddress(deps: Deps, attempt: AttemptRow, account: ProviderAccount): Promise<string | null> {
+  const outcome = await readTask(deps, attempt, account);
+  return outcome.state === 'finished' ? outcome.videoUrl : null;
+}
+
+/**
+ * What is settled: the quoted price of the candidate that delivered. Only where the length could not be known before
+ * is it the price of the length delivered, on the card and row that quoted it, and never more than was quoted.
+ */
+function settlementOf(deps: Deps, job: JobRow, attempt: AttemptRow, durationMs: number): Settlement {
+  const quoted: Settlement = {
+    priceMicros: attempt.priceMicros,
+    costMicros: attempt.costMicros,
+  };
+  const request = requestOf(job);
+  if (request.seconds !== null) return quoted;
+  const [cardName = '', effective = ''] = attempt.card.split('@');
+  const card = deps.cards.all.find((dated) => dated.card === cardName && dated.effective === effective);
+  const account = deps.accounts.get(attempt.account);
+  const capability = account?.provider.capabilities.find(({ upstream }) => upstream === attempt.upstream);
+  if (!card || !capability) return quoted;
+  const billable = {
+    ...billableOf({ ...request, model: attempt.model }, capability),
+    lengthMs: durationMs,
+  };
+  const options = account?.packageId === undefined ? {} : { packageId: account.packageId };
+  const price = priceOn(card, billable, options);
+  if (price.kind === 'unpriced' || price.usd === null) return quoted;
+  const costMicros: Micros = minMicros(price.usd, attempt.costMicros);
+  const priceMicros = withMarkup(costMicros, readDecision(job.decision).markup);
+  return {
+    costMicros,
+    priceMicros: minMicros(priceMicros, attempt.priceMicros),
+  };
+}

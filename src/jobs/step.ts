@@ -1,0 +1,52 @@
+import { present } from '../ground/assert.ts';
+import type { AttemptRow, JobRow } from '../store/schema.ts';
+import { type Deps, dueIn, ENDED, type StepResult } from './deps.ts';
+import { dispatchJob } from './dispatch.ts';
+import { lookAfterDoubt } from './doubt.ts';
+import { hasEnded, isLive } from './job.ts';
+import { pollAttempt } from './poll.ts';
+import { LeaseLost, loadAttempts, loadJob } from './rows.ts';
+import { saveVideo } from './save.ts';
+import { abandonedSubmission } from './submit.ts';
+
+/** An account that is gone from the configuration may come back; its tasks are not forgotten meanwhile. */
+const UNCONFIGURED_LOOK_MS = 60_000;
+
+/**
+ * One step in the life of a job: reads where it stands, does the next thing, says when the one after is due. Steps of
+ * one job never run side by side in a process; another process that took the job makes this one stop at its first
+ * write.
+ */
+export async function runStep(deps: Deps, jobId: string): Promise<StepResult> {
+  const found = await deps.database.read(async (tx) => {
+    const job = await loadJob(tx, jobId);
+    return job && { job, attempts: await loadAttempts(tx, jobId) };
+  });
+  if (!found || hasEnded(found.job.state) || found.job.leaseOwner !== deps.processId) return ENDED;
+  try {
+    return await nextStep(deps, found.job, found.attempts);
+  } catch (error) {
+    if (error instanceof LeaseLost) return ENDED;
+    throw error;
+  }
+}
+
+async function nextStep(deps: Deps, job: JobRow, attempts: readonly AttemptRow[]): Promise<StepResult> {
+  const latest = attempts.at(-1);
+  if (job.state === 'saving') {
+    const finished = present(latest, 'the attempt that finished');
+    const account = deps.accounts.get(finished.account);
+    return account ? await saveVideo(deps, job, finished, account) : dueIn(UNCONFIGURED_LOOK_MS);
+  }
+  if (!latest || !isLive(latest.state)) return await dispatchJob(deps, job, attempts);
+  const account = deps.accounts.get(latest.account);
+  if (!account) return dueIn(UNCONFIGURED_LOOK_MS);
+  switch (latest.state) {
+    case 'submitting':
+      return await abandonedSubmission(deps, job, latest);
+    case 'in_doubt':
+      return await lookAfterDoubt(deps, job, latest, account);
+    default:
+      return await pollAttempt(deps, job, latest, account);
+  }
+}

@@ -1,0 +1,143 @@
+import { SECOND_MS } from '../ground/time.ts';
+import type { Deps, StepResult } from './deps.ts';
+import { claimAbandoned, forgetProcess, renewProcess } from './rows.ts';
+import { Schedule } from './schedule.ts';
+import { runStep } from './step.ts';
+
+/** Steps at the same time: more would let the background crowd out the front door. */
+const STEPS_AT_ONCE = 64;
+const CLAIM_BATCH = 200;
+const RENEW_EVERY_MS = 20 * SECOND_MS;
+const RESCUE_EVERY_MS = 10 * SECOND_MS;
+/** After a step that threw: our own fault or a store that is down. The row stands; the step is tried again. */
+const TROUBLE_AGAIN_MS = 5 * SECOND_MS;
+/** A job that waits for a slot looks again by itself, should a wake-up ever be missed. */
+const SLOT_AGAIN_MS = 10 * SECOND_MS;
+
+/** Runs the steps of all jobs that this process holds, and takes over those whose process has ended. */
+export class Worker {
+  private readonly deps: Deps;
+  private readonly schedule: Schedule;
+  private readonly active = new Map<string, Promise<void>>();
+  /** Jobs that were woken while a step of theirs ran. */
+  private readonly wokenMeanwhile = new Set<string>();
+  /** Jobs that wait for a slot, by lane, in the order in which they came. */
+  private readonly waiting = new Map<string, Set<string>>();
+  private readonly repeating = new Map<() => Promise<void>, () => void>();
+  private stopping = false;
+
+  constructor(deps: Deps) {
+    this.deps = deps;
+    this.schedule = new Schedule(deps.clock, () => this.pump());
+  }
+
+  /** Announces this process, takes over what was left behind, and goes on taking over what will be. */
+  async start(): Promise<void> {
+    await this.renew();
+    await this.rescue();
+    this.every(RENEW_EVERY_MS, () => this.renew());
+    this.every(RESCUE_EVERY_MS, () => this.rescue());
+  }
+
+  /** A job that this process has just admitted, and therefore holds. */
+  take(jobId: string): void {
+    if (!this.stopping) this.schedule.put(jobId, 0);
+  }
+
+  /** Something may have happened to the job: its next step is due now. */
+  wake(jobId: string): void {
+    if (this.stopping) return;
+    if (this.active.has(jobId)) this.wokenMeanwhile.add(jobId);
+    else this.schedule.put(jobId, 0);
+  }
+
+  /** Lets the next job that waits for this slot try. */
+  slotFreed(lane: string): void {
+    const [first] = this.waiting.get(lane) ?? [];
+    if (first === undefined) return;
+    this.waitsNoMore(first);
+    this.wake(first);
+  }
+
+  /** Begins nothing new, waits for the steps under way, and leaves the jobs to whoever comes next. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    this.schedule.stop();
+    for (const cancel of this.repeating.values()) cancel();
+    await Promise.allSettled([...this.active.values()]);
+    await this.deps.database.write((tx) => forgetProcess(tx, this.deps.processId));
+  }
+
+  private pump(): void {
+    while (!this.stopping && this.active.size < STEPS_AT_ONCE) {
+      const jobId = this.schedule.take();
+      if (jobId === null) break;
+      this.active.set(jobId, this.run(jobId));
+    }
+    this.schedule.arm();
+  }
+
+  private async run(jobId: string): Promise<void> {
+    this.waitsNoMore(jobId);
+    let result: StepResult;
+    try {
+      result = await runStep(this.deps, jobId);
+    } catch (error) {
+      this.deps.log.error('step failed', { video: jobId, error });
+      result = { kind: 'due', inMs: TROUBLE_AGAIN_MS };
+    }
+    this.active.delete(jobId);
+    if (!this.stopping) {
+      this.after(jobId, result);
+      this.pump();
+    }
+  }
+
+  private after(jobId: string, result: StepResult): void {
+    const woken = this.wokenMeanwhile.delete(jobId);
+    switch (result.kind) {
+      case 'ended':
+        return;
+      case 'due':
+        this.schedule.put(jobId, woken ? 0 : result.inMs);
+        return;
+      case 'waits_for_slot': {
+        const line = this.waiting.get(result.lane) ?? new Set();
+        this.waiting.set(result.lane, line.add(jobId));
+        this.schedule.put(jobId, woken ? 0 : SLOT_AGAIN_MS);
+        return;
+      }
+    }
+  }
+
+  private waitsNoMore(jobId: string): void {
+    for (const line of this.waiting.values()) line.delete(jobId);
+  }
+
+  private async renew(): Promise<void> {
+    const { database, processId, clock, settings } = this.deps;
+    await database.write((tx) => renewProcess(tx, processId, clock.nowMs() + settings.leaseMs));
+  }
+
+  private async rescue(): Promise<void> {
+    const { database, processId, clock, log } = this.deps;
+    for (;;) {
+      const nowMs = clock.nowMs();
+      const claimed = await database.write((tx) => claimAbandoned(tx, processId, nowMs, CLAIM_BATCH));
+      for (const job of claimed) this.schedule.put(job.id, 0);
+      if (claimed.length > 0) log.info('jobs taken over', { count: claimed.length });
+      if (claimed.length < CLAIM_BATCH) return;
+    }
+  }
+
+  /** Repeats an action until the worker stops; one that fails is logged and comes again. */
+  private every(periodMs: number, action: () => Promise<void>): void {
+    const round = (): void => {
+      if (this.stopping) return;
+      action()
+        .catch((error) => this.deps.log.error('background work failed', { error }))
+        .finally(() => this.repeating.set(action, this.deps.clock.after(periodMs, round)));
+    };
+    this.repeating.set(action, this.deps.clock.after(periodMs, round));
+  }
+}

@@ -1,0 +1,179 @@
+import {
+  ceilToMicros,
+  formatUsd,
+  type Micros,
+  maxMicros,
+  plus,
+  ratio,
+  ratioOfMicros,
+  times,
+  ZERO_MICROS,
+} from '../ground/money.ts';
+import type { NoOffer, Offer } from '../pricing/offers.ts';
+import type { Policy } from './policy.ts';
+import { type Conditions, type Score, scoreOf } from './score.ts';
+
+/** An offer that has been looked at: in the route, or excluded with a reason a user understands. */
+export interface Candidate {
+  readonly provider: string;
+  readonly account: string;
+  readonly model: string;
+  /** Null when there is no price because there is no offer. */
+  readonly offer: Offer | null;
+  readonly score: Score | null;
+  /** Null for the candidates of the route. */
+  readonly excluded: string | null;
+}
+
+/** The choice: candidates in order, the first ones the route, then the excluded. */
+export interface Route {
+  readonly candidates: readonly Candidate[];
+  readonly route: readonly Candidate[];
+  /** The dearest price that this route can end in: what is held. Zero for an empty route. */
+  readonly holdMicros: Micros;
+  /** The cheapest price of any offer that `max_price` alone shut out; for the error that names it. */
+  readonly cheapestOverMaxPrice: Micros | null;
+}
+
+export interface DecisionInput {
+  /** Every seller once per model, in the order of the models and then of the list of providers. */
+  readonly offers: readonly (Offer | NoOffer)[];
+  readonly policy: Policy;
+  readonly conditionsOf: (offer: Offer) => Conditions;
+}
+
+interface Ranked extends Candidate {
+  readonly offer: Offer;
+  readonly score: Score;
+  readonly conditions: Conditions;
+  readonly position: number;
+}
+
+/**
+ * Orders the offers by expected cost in dollars and says of every other one why it is out.
+ *
+ * Hard rules come first: what cannot serve, what the policy or the request leaves out, what is above a ceiling. The
+ * premium ceiling is reckoned from the cheapest offer that could serve among those `only` and `ignore` leave, whatever
+ * its slots or health, so that a busy day never makes a dear provider look cheap.
+ */
+export function decide(input: DecisionInput): Route {
+  const { policy } = input;
+  const excluded: Candidate[] = [];
+  const able: { offer: Offer; position: number }[] = [];
+  for (const [position, offer] of input.offers.entries()) {
+    const reason = offer.kind === 'none' ? offer.reason : notAllowed(offer.provider, policy);
+    if (offer.kind === 'offer' && reason === null) able.push({ offer, position });
+    else excluded.push(out(offer, reason ?? ''));
+  }
+
+  const ceiling = premiumCeiling(able, policy);
+  const ranked: Ranked[] = [];
+  let cheapestOverMaxPrice: Micros | null = null;
+  for (const { offer, position } of able) {
+    const price = offer.quote.priceMicros;
+    const conditions = input.conditionsOf(offer);
+    const overMaxPrice = policy.maxPriceMicros !== null && price > policy.maxPriceMicros;
+    if (overMaxPrice && (cheapestOverMaxPrice === null || price < cheapestOverMaxPrice)) cheapestOverMaxPrice = price;
+    const reason = overCeiling(price, policy, ceiling) ?? conditions.blocked;
+    const score = scoreOf(offer.quote, conditions, policy.valueOfTimeMicrosPerSecond);
+    if (reason !== null) excluded.push({ ...out(offer, reason), score });
+    else ranked.push({ ...out(offer, null), offer, score, conditions, position });
+  }
+
+  ranked.sort(order(input.offers, policy));
+  const { route, dropped } = applyDirection(ranked, policy);
+  return {
+    candidates: [...route, ...dropped, ...excluded],
+    route,
+    holdMicros: maxMicros(ZERO_MICROS, ...route.map((candidate) => candidate.offer.quote.priceMicros)),
+    cheapestOverMaxPrice,
+  };
+}
+
+function out(offer: Offer | NoOffer, excluded: string | null): Candidate {
+  const { provider, account, model } = offer;
+  return {
+    provider,
+    account,
+    model,
+    offer: offer.kind === 'offer' ? offer : null,
+    score: null,
+    excluded,
+  };
+}
+
+function notAllowed(provider: string, policy: Policy): string | null {
+  if (policy.forbidden(provider)) return "not allowed by the tenant's policy";
+  if (policy.only !== null && !policy.only.includes(provider)) return 'not among provider.only';
+  if (policy.ignore.includes(provider)) return 'listed in provider.ignore';
+  return null;
+}
+
+interface Ceiling {
+  readonly base: Micros;
+  readonly micros: Micros;
+}
+
+/**
+ * The most a candidate may cost by `max_premium`: reckoned from the cheapest able offer of the first model that has
+ * one, or from the first choice that `order` names when that is dearer.
+ */
+function premiumCeiling(able: readonly { offer: Offer }[], policy: Policy): Ceiling | null {
+  const [first] = able;
+  if (!first) return null;
+  const offers = able.map(({ offer }) => offer).filter((offer) => offer.model === first.offer.model);
+  const priceOf = (offer: Offer): Micros => offer.quote.priceMicros;
+  const cheapest = offers.map(priceOf).reduce((a, b) => (b < a ? b : a));
+  const firstOrdered = policy.order.flatMap((slug) => offers.filter((offer) => offer.provider === slug))[0];
+  const base = firstOrdered ? maxMicros(cheapest, priceOf(firstOrdered)) : cheapest;
+  const factor = plus(ratio(1), ratio(policy.maxPremium.toFixed(6)));
+  return { base, micros: ceilToMicros(times(ratioOfMicros(base), factor)) };
+}
+
+function overCeiling(price: Micros, policy: Policy, ceiling: Ceiling | null): string | null {
+  if (policy.maxPriceMicros !== null && price > policy.maxPriceMicros) {
+    return `${formatUsd(price)} is above max_price ${formatUsd(policy.maxPriceMicros)}`;
+  }
+  if (ceiling !== null && price > ceiling.micros) {
+    const percent = Math.round(policy.maxPremium * 1_000) / 10;
+    return `${formatUsd(price)} is more than ${percent} % above the cheapest possible ${formatUsd(ceiling.base)}`;
+  }
+  return null;
+}
+
+/** Models in the order asked for, then the providers that `order` names, then by score; ties by failures, then list. */
+function order(offers: readonly (Offer | NoOffer)[], policy: Policy): (a: Ranked, b: Ranked) => number {
+  const models = [...new Set(offers.map((offer) => offer.model))];
+  const wish = (candidate: Ranked): number => {
+    const place = policy.order.indexOf(candidate.provider);
+    return place === -1 ? policy.order.length : place;
+  };
+  const rank = (candidate: Ranked): bigint | number =>
+    policy.sort === 'latency' || policy.sort === 'throughput'
+      ? candidate.score.expectedSeconds
+      : candidate.score.totalMicros;
+  return (a, b) =>
+    models.indexOf(a.model) - models.indexOf(b.model) ||
+    wish(a) - wish(b) ||
+    (rank(a) < rank(b) ? -1 : rank(a) > rank(b) ? 1 : 0) ||
+    a.conditions.recentFailures - b.conditions.recentFailures ||
+    a.position - b.position;
+}
+
+/** What may follow the first choice: anything, only what is not dearer, or nothing. */
+function applyDirection(ranked: readonly Ranked[], policy: Policy): { route: Ranked[]; dropped: Candidate[] } {
+  const [first, ...others] = ranked;
+  if (!first) return { route: [], dropped: [] };
+  const firstPrice = first.offer.quote.priceMicros;
+  const route = [first];
+  const dropped: Candidate[] = [];
+  for (const candidate of others) {
+    const dearer = candidate.offer.quote.priceMicros > firstPrice;
+    if (policy.fallback === 'none') dropped.push({ ...candidate, excluded: 'no fallback is wanted' });
+    else if (policy.fallback === 'cheaper' && dearer) {
+      const reason = `fallback "cheaper": dearer than the first choice at ${formatUsd(firstPrice)}`;
+      dropped.push({ ...candidate, excluded: reason });
+    } else route.push(candidate);
+  }
+  return { route, dropped };
+}

@@ -1,0 +1,212 @@
+/**
+ * The store owns rows and files. This file describes the tables; `migrations/` creates them, and a test keeps the
+ * two equal. Columns are `bigint` and `text` only, so that another database can hold the same tables. The checks and the
+ * triggers that repeat what code asserts stand in the migrations alone.
+ */
+import { sql } from 'drizzle-orm';
+import { customType, index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import { type Micros, micros } from '../ground/money.ts';
+
+/** Money: whole micro-dollars in an integer column. The driver hands numbers out, exact up to nine billion dollars. */
+const money = customType<{ data: Micros; driverData: bigint | number }>({
+  dataType: () => 'integer',
+  toDriver: (amount) => BigInt(amount),
+  fromDriver: (stored) => micros(BigInt(stored)),
+});
+
+const flag = (name: string) => integer(name, { mode: 'boolean' });
+
+export const JOB_STATES = ['queued', 'running', 'saving', 'completed', 'failed', 'cancelled'] as const;
+export type JobState = (typeof JOB_STATES)[number];
+
+export const ATTEMPT_STATES = ['submitting', 'running', 'in_doubt', 'succeeded', 'failed', 'cancelled'] as const;
+export type AttemptState = (typeof ATTEMPT_STATES)[number];
+
+export const ENTRY_KINDS = [
+  'hold',
+  'settlement',
+  'release',
+  'adjustment',
+  'cost',
+  'suspected_cost',
+  'cost_resolution',
+] as const;
+export type EntryKind = (typeof ENTRY_KINDS)[number];
+
+export const tenants = sqliteTable('tenants', {
+  id: text('id').primaryKey(),
+  name: text('name').notNull(),
+  markupPercent: text('markup_percent').notNull(),
+  policy: text('policy').notNull(),
+  concurrency: integer('concurrency'),
+  ratePerMinute: integer('rate_per_minute'),
+  createdAtMs: integer('created_at_ms').notNull(),
+});
+
+export const apiKeys = sqliteTable(
+  'api_keys',
+  {
+    id: text('id').primaryKey(),
+    tenantId: text('tenant_id')
+      .notNull()
+      .references(() => tenants.id),
+    name: text('name').notNull(),
+    /** Keyed hash of the whole key; the key itself is shown once and kept nowhere. */
+    digest: text('digest').notNull(),
+    /** The beginning and the last four characters, to recognise a key by. */
+    prefix: text('prefix').notNull(),
+    lastFour: text('last_four').notNull(),
+    createdAtMs: integer('created_at_ms').notNull(),
+    expiresAtMs: integer('expires_at_ms'),
+    revokedAtMs: integer('revoked_at_ms'),
+  },
+  (table) => [
+    uniqueIndex('api_keys_digest').on(table.digest),
+    index('api_keys_tenant').on(table.tenantId, table.createdAtMs),
+  ],
+);
+
+export const jobs = sqliteTable(
+  'jobs',
+  {
+    id: text('id').primaryKey(),
+    tenantId: text('tenant_id')
+      .notNull()
+      .references(() => tenants.id),
+    keyId: text('key_id')
+      .notNull()
+      .references(() => apiKeys.id),
+    state: text('state').notNull().$type<JobState>(),
+    model: text('model').notNull(),
+    task: text('task').notNull(),
+    resolution: text('resolution').notNull(),
+    seconds: integer('seconds'),
+    audio: flag('audio').notNull(),
+    /** VideoRequest as JSON. */
+    request: text('request').notNull(),
+    /** What the caller sees of its own request: model as asked for, size, tags, warnings. JSON. */
+    presentation: text('presentation').notNull(),
+    /** The decision at admission, with every candidate and number. JSON. */
+    decision: text('decision').notNull(),
+    holdMicros: money('hold_micros').notNull(),
+    settledMicros: money('settled_micros').notNull(),
+    /** Who delivered, or who is at it. */
+    provider: text('provider'),
+    attempts: integer('attempts').notNull(),
+    errorCode: text('error_code'),
+    errorMessage: text('error_message'),
+    /** The process that works on the job, and the number that grows with each claim: the fence of every write. */
+    leaseOwner: text('lease_owner'),
+    leaseToken: integer('lease_token').notNull(),
+    /** When the next step is due; null once the job has ended. */
+    dueAtMs: integer('due_at_ms'),
+    createdAtMs: integer('created_at_ms').notNull(),
+    startedAtMs: integer('started_at_ms'),
+    endedAtMs: integer('ended_at_ms'),
+    queueUntilMs: integer('queue_until_ms').notNull(),
+    deadlineAtMs: integer('deadline_at_ms').notNull(),
+    cancelRequestedAtMs: integer('cancel_requested_at_ms'),
+    /** How often the finished file could not be saved. */
+    saveTries: integer('save_tries').notNull(),
+    fileBytes: integer('file_bytes'),
+    /** SHA-256, hex. */
+    fileDigest: text('file_digest'),
+    fileType: text('file_type'),
+    fileWidth: integer('file_width'),
+    fileHeight: integer('file_height'),
+    fileDurationMs: integer('file_duration_ms'),
+    expiresAtMs: integer('expires_at_ms'),
+    deletedAtMs: integer('deleted_at_ms'),
+  },
+  (table) => [
+    index('jobs_tenant_created').on(table.tenantId, table.createdAtMs, table.id).where(sql`deleted_at_ms is null`),
+    index('jobs_open').on(table.leaseOwner).where(sql`due_at_ms is not null`),
+  ],
+);
+
+export const attempts = sqliteTable(
+  'attempts',
+  {
+    id: text('id').primaryKey(),
+    jobId: text('job_id')
+      .notNull()
+      .references(() => jobs.id),
+    number: integer('number').notNull(),
+    state: text('state').notNull().$type<AttemptState>(),
+    provider: text('provider').notNull(),
+    account: text('account').notNull(),
+    /** Where the slot is counted: the account, for Kling the account and the model version. */
+    lane: text('lane').notNull(),
+    model: text('model').notNull(),
+    upstream: text('upstream').notNull(),
+    costMicros: money('cost_micros').notNull(),
+    priceMicros: money('price_micros').notNull(),
+    card: text('card').notNull(),
+    rate: text('rate').notNull(),
+    taskId: text('task_id'),
+    /** The adapter's handle as JSON. */
+    handle: text('handle'),
+    /** The finished video's address, encrypted: it is a signed link. */
+    videoUrlSealed: text('video_url_sealed'),
+    usage: text('usage'),
+    slotHeld: flag('slot_held').notNull(),
+    failureKind: text('failure_kind'),
+    failureDetail: text('failure_detail'),
+    /** Look-ups of an attempt in doubt that found nothing, and when the last of them was. */
+    absences: integer('absences').notNull(),
+    absentAtMs: integer('absent_at_ms'),
+    createdAtMs: integer('created_at_ms').notNull(),
+    /** The last instant at which its submission could have left. */
+    sendByMs: integer('send_by_ms').notNull(),
+    acceptedAtMs: integer('accepted_at_ms'),
+    endedAtMs: integer('ended_at_ms'),
+  },
+  (table) => [
+    uniqueIndex('attempts_number').on(table.jobId, table.number),
+    uniqueIndex('attempts_live').on(table.jobId).where(sql`state in ('submitting', 'running', 'in_doubt')`),
+    uniqueIndex('attempts_task').on(table.account, table.taskId).where(sql`task_id is not null`),
+    index('attempts_slots').on(table.lane).where(sql`slot_held = 1`),
+  ],
+);
+
+/** Running tasks per lane: the durable count that a claim raises under its limit, in one statement. */
+export const lanes = sqliteTable('lanes', {
+  lane: text('lane').primaryKey(),
+  running: integer('running').notNull(),
+});
+
+/** The ledger: rows are only ever added, triggers refuse the rest. */
+export const entries = sqliteTable(
+  'entries',
+  {
+    id: text('id').primaryKey(),
+    atMs: integer('at_ms').notNull(),
+    kind: text('kind').notNull().$type<EntryKind>(),
+    tenantId: text('tenant_id').notNull(),
+    keyId: text('key_id').notNull(),
+    jobId: text('job_id').notNull(),
+    attemptId: text('attempt_id'),
+    amountMicros: money('amount_micros').notNull(),
+    /** The UTC day in which the job was admitted: the period that pays, wherever the job ends. */
+    day: text('day').notNull(),
+    /** `card@effective row` that priced it. */
+    pricedBy: text('priced_by').notNull(),
+  },
+  (table) => [
+    index('entries_job').on(table.jobId),
+    uniqueIndex('entries_one_hold').on(table.jobId).where(sql`kind = 'hold'`),
+    uniqueIndex('entries_one_ending').on(table.jobId).where(sql`kind in ('settlement', 'release')`),
+  ],
+);
+
+/** Processes that hold leases: each renews its own row, and jobs of a row that ran out are rescued. */
+export const processes = sqliteTable('processes', {
+  id: text('id').primaryKey(),
+  leaseUntilMs: integer('lease_until_ms').notNull(),
+});
+
+export type TenantRow = typeof tenants.$inferSelect;
+export type ApiKeyRow = typeof apiKeys.$inferSelect;
+export type JobRow = typeof jobs.$inferSelect;
+export type AttemptRow = typeof attempts.$inferSelect;
+export type EntryRow = typeof entries.$inferSelect;

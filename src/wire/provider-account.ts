@@ -1,0 +1,14 @@
+import type { AnyProvider, Connection } from '../../providers/contract.ts';
+import type { Target } from './call.ts';
+
+/** One configured account at one provider, ready to be asked. */
+export interface ProviderAccount {
+  readonly id: string;
+  readonly provider: AnyProvider;
+  readonly connection: Connection;
+  readonly target: Target;
+  /** Tasks it may run at once. */
+  readonly slots: number;
+  /** The resource package whose unit price counts, where the provider sells units. */
+  readonly packageId?: string;
+}
