@@ -71,10 +71,7 @@ const networks = z.string().transform((text, context): BlockList => {
         .filter(Boolean),
     );
   } catch (error) {
-    context.addIssue({
-      code: 'custom',
-      message: error instanceof Error ? error.message : 'not a list of networks',
-    });
+    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'not a list of networks' });
     return z.NEVER;
   }
 });

@@ -1,7 +1,7 @@
 // Makes a checkout ready to run: installs what the lockfile names, compiles what changed. Plain JavaScript, because it
 // runs before anything is installed. `npm start`, `npm test` and the `reelay` executable all begin here.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync, utimesSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -44,16 +44,12 @@ export function ready() {
       '--no-fund',
     ]);
   }
-  const built = changedAtMs(inRoot('dist', '.tsbuildinfo'));
+  const stamp = inRoot('dist', '.built');
   const sources = Math.max(newestSourceMs(inRoot('src')), newestSourceMs(inRoot('providers')));
-  if (built < Math.max(sources, changedAtMs(inRoot('tsconfig.json')))) {
-    run('compiling', process.execPath, [
-      inRoot('node_modules', 'typescript', 'bin', 'tsc'),
-      '-p',
-      inRoot('tsconfig.json'),
-    ]);
-    // The compiler leaves this file alone when only a file's date changed; the date is what we look at next time.
-    utimesSync(inRoot('dist', '.tsbuildinfo'), new Date(), new Date());
+  if (changedAtMs(stamp) < Math.max(sources, changedAtMs(inRoot('tsconfig.json')))) {
+    const compiler = inRoot('node_modules', 'typescript', 'bin', 'tsc');
+    run('compiling', process.execPath, [compiler, '-p', inRoot('tsconfig.json')]);
+    writeFileSync(stamp, '');
   }
 }
 

@@ -4,7 +4,7 @@
  */
 
 interface ErrorRow {
-  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 422 | 429 | 500 | 503;
+  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 416 | 422 | 429 | 500 | 503;
   readonly type: string;
   /** What is said when nothing more exact is known. */
   readonly sentence: string;
@@ -14,131 +14,33 @@ const INVALID = 'invalid_request_error';
 
 /** Errors of a request: the `code` of the envelope, its HTTP status and type. */
 export const ERRORS = {
-  invalid_json: {
-    status: 400,
-    type: INVALID,
-    sentence: 'The request body is not valid JSON.',
-  },
-  invalid_multipart: {
-    status: 400,
-    type: INVALID,
-    sentence: 'The request body is not valid multipart/form-data.',
-  },
-  invalid_type: {
-    status: 400,
-    type: INVALID,
-    sentence: 'A field has the wrong type.',
-  },
-  invalid_value: {
-    status: 400,
-    type: INVALID,
-    sentence: 'A field has a value that is not supported.',
-  },
-  missing_required_parameter: {
-    status: 400,
-    type: INVALID,
-    sentence: 'A required field is missing.',
-  },
-  unknown_parameter: {
-    status: 400,
-    type: INVALID,
-    sentence: 'A field is unknown, and require_parameters is set.',
-  },
-  model_not_found: {
-    status: 400,
-    type: INVALID,
-    sentence: 'There is no such model.',
-  },
-  unsupported_operation: {
-    status: 400,
-    type: INVALID,
-    sentence: 'No provider offers this operation.',
-  },
-  no_provider_available: {
-    status: 400,
-    type: INVALID,
-    sentence: 'No provider can make this clip.',
-  },
-  max_price_exceeded: {
-    status: 400,
-    type: INVALID,
-    sentence: 'Every provider is above your max_price.',
-  },
-  video_not_deletable: {
-    status: 400,
-    type: INVALID,
-    sentence: 'A video can be deleted once it has ended.',
-  },
-  video_not_cancellable: {
-    status: 400,
-    type: INVALID,
-    sentence: 'The video has already ended.',
-  },
-  invalid_api_key: {
-    status: 401,
-    type: INVALID,
-    sentence: 'The API key is missing or not valid.',
-  },
-  permission_denied: {
-    status: 403,
-    type: INVALID,
-    sentence: 'This API key may not do that.',
-  },
-  not_found: {
-    status: 404,
-    type: INVALID,
-    sentence: 'There is nothing at this address.',
-  },
-  video_not_found: {
-    status: 404,
-    type: INVALID,
-    sentence: 'There is no such video.',
-  },
-  video_not_ready: {
-    status: 404,
-    type: INVALID,
-    sentence: 'The video is not finished yet.',
-  },
-  video_failed: {
-    status: 404,
-    type: INVALID,
-    sentence: 'The video failed, so there is no content.',
-  },
-  video_expired: {
-    status: 404,
-    type: INVALID,
-    sentence: 'The content of this video is no longer kept.',
-  },
-  method_not_allowed: {
-    status: 405,
-    type: INVALID,
-    sentence: 'This address does not take that method.',
-  },
-  conflict: {
-    status: 409,
-    type: INVALID,
-    sentence: 'This has already been decided.',
-  },
-  request_too_large: {
-    status: 413,
-    type: INVALID,
-    sentence: 'The request is too large.',
-  },
-  unsupported_media_type: {
-    status: 415,
-    type: INVALID,
-    sentence: 'Send application/json or multipart/form-data.',
-  },
-  server_error: {
-    status: 500,
-    type: 'server_error',
-    sentence: 'The gateway failed. Nothing was charged.',
-  },
-  unavailable: {
-    status: 503,
-    type: 'server_error',
-    sentence: 'The gateway cannot take requests right now.',
-  },
+  invalid_json: { status: 400, type: INVALID, sentence: 'The request body is not valid JSON.' },
+  invalid_multipart: { status: 400, type: INVALID, sentence: 'The request body is not valid multipart/form-data.' },
+  invalid_type: { status: 400, type: INVALID, sentence: 'A field has the wrong type.' },
+  invalid_value: { status: 400, type: INVALID, sentence: 'A field has a value that is not supported.' },
+  missing_required_parameter: { status: 400, type: INVALID, sentence: 'A required field is missing.' },
+  unknown_parameter: { status: 400, type: INVALID, sentence: 'A field is unknown, and require_parameters is set.' },
+  model_not_found: { status: 400, type: INVALID, sentence: 'There is no such model.' },
+  unsupported_operation: { status: 400, type: INVALID, sentence: 'No provider offers this operation.' },
+  no_provider_available: { status: 400, type: INVALID, sentence: 'No provider can make this clip.' },
+  max_price_exceeded: { status: 400, type: INVALID, sentence: 'Every provider is above your max_price.' },
+  video_not_deletable: { status: 400, type: INVALID, sentence: 'A video can be deleted once it has ended.' },
+  video_not_cancellable: { status: 400, type: INVALID, sentence: 'The video has already ended.' },
+  invalid_api_key: { status: 401, type: INVALID, sentence: 'The API key is missing or not valid.' },
+  permission_denied: { status: 403, type: INVALID, sentence: 'This API key may not do that.' },
+  not_found: { status: 404, type: INVALID, sentence: 'There is nothing at this address.' },
+  video_not_found: { status: 404, type: INVALID, sentence: 'There is no such video.' },
+  video_not_ready: { status: 404, type: INVALID, sentence: 'The video is not finished yet.' },
+  video_failed: { status: 404, type: INVALID, sentence: 'The video failed, so there is no content.' },
+  video_expired: { status: 404, type: INVALID, sentence: 'The content of this video is no longer kept.' },
+  method_not_allowed: { status: 405, type: INVALID, sentence: 'This address does not take that method.' },
+  conflict: { status: 409, type: INVALID, sentence: 'This has already been decided.' },
+  request_too_large: { status: 413, type: INVALID, sentence: 'The request is too large.' },
+  unsupported_media_type: { status: 415, type: INVALID, sentence: 'Send application/json or multipart/form-data.' },
+  range_not_satisfiable: { status: 416, type: INVALID, sentence: 'The range lies outside the video.' },
+  rate_limit_exceeded: { status: 429, type: 'rate_limit_error', sentence: 'Too many requests. Wait and try again.' },
+  server_error: { status: 500, type: 'server_error', sentence: 'The gateway failed. Nothing was charged.' },
+  unavailable: { status: 503, type: 'server_error', sentence: 'The gateway cannot take requests right now.' },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -162,7 +64,7 @@ export type VideoFailureCode = keyof typeof VIDEO_FAILURES;
 
 interface GatewayErrorDetails {
   /** The public sentence, when more exact than the table's: what, the value seen, the limit, what to do next. */
-  readonly message?: string;
+  readonly message?: string | undefined;
   /** The field that is wrong, as the caller wrote it. */
   readonly param?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -200,12 +102,12 @@ export class GatewayError extends Error {
     };
   } {
     return {
-      error: {
-        message: this.message,
-        type: ERRORS[this.code].type,
-        param: this.param,
-        code: this.code,
-      },
+      error: { message: this.message, type: ERRORS[this.code].type, param: this.param, code: this.code },
     };
   }
+}
+
+/** A field whose value cannot be: 400 with `param`; the message names the value seen and what would do. */
+export function invalidValue(param: string, message: string): GatewayError {
+  return new GatewayError('invalid_value', { message, param });
 }

@@ -46,11 +46,7 @@ export interface Model {
   readonly referenceOnly?: true;
 }
 
-const range = (min: number, max: number): SecondsRule => ({
-  kind: 'range',
-  min,
-  max,
-});
+const range = (min: number, max: number): SecondsRule => ({ kind: 'range', min, max });
 const FIVE_OR_TEN: SecondsRule = { kind: 'list', values: [5, 10] };
 
 const HD: readonly Resolution[] = ['720p', '1080p'];
@@ -150,11 +146,7 @@ export const MODELS: readonly Model[] = [
     sound: 'optional',
     aspectRatios: USUAL_RATIOS,
     promptCharactersMax: 2_500,
-    tasks: {
-      text_to_video: FIVE_OR_TEN_HD,
-      image_to_video: FIVE_OR_TEN_HD,
-      motion_control: MOTION,
-    },
+    tasks: { text_to_video: FIVE_OR_TEN_HD, image_to_video: FIVE_OR_TEN_HD, motion_control: MOTION },
     announced: '2025-12-03',
   },
   {
@@ -172,11 +164,7 @@ export const MODELS: readonly Model[] = [
     sound: 'never',
     aspectRatios: USUAL_RATIOS,
     promptCharactersMax: 2_500,
-    tasks: {
-      text_to_video: FIVE_OR_TEN_HD,
-      image_to_video: FIVE_OR_TEN_HD,
-      extension: EXTENSION,
-    },
+    tasks: { text_to_video: FIVE_OR_TEN_HD, image_to_video: FIVE_OR_TEN_HD, extension: EXTENSION },
     announced: '2025-05-29',
   },
   {
@@ -211,11 +199,7 @@ export const MODELS: readonly Model[] = [
     sound: 'never',
     aspectRatios: USUAL_RATIOS,
     promptCharactersMax: 2_500,
-    tasks: {
-      text_to_video: FIVE_OR_TEN_HD,
-      image_to_video: FIVE_OR_TEN_HD,
-      extension: EXTENSION,
-    },
+    tasks: { text_to_video: FIVE_OR_TEN_HD, image_to_video: FIVE_OR_TEN_HD, extension: EXTENSION },
     announced: '2024-09-19',
   },
   {

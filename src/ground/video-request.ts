@@ -19,10 +19,7 @@ const mediaSchema = z.discriminatedUnion('kind', [
 ]);
 export type Media = z.infer<typeof mediaSchema>;
 
-const shotSchema = z.strictObject({
-  prompt: z.string(),
-  seconds: z.number().int(),
-});
+const shotSchema = z.strictObject({ prompt: z.string(), seconds: z.number().int() });
 
 const cameraSchema = z.strictObject({
   type: z.enum(['simple', 'down_back', 'forward_up', 'right_turn_forward', 'left_turn_forward']),
@@ -55,12 +52,7 @@ export const videoRequestSchema = z.strictObject({
   lastFrame: mediaSchema.optional(),
   references: z.array(mediaSchema).default([]),
   /** The source video: what is edited, what is referred to, or whose movement is taken over. */
-  video: z
-    .strictObject({
-      media: mediaSchema,
-      use: z.enum(['edit', 'feature', 'motion']),
-    })
-    .optional(),
+  video: z.strictObject({ media: mediaSchema, use: z.enum(['edit', 'feature', 'motion']) }).optional(),
   /** The finished video of ours that is extended. */
   extends: z.strictObject({ videoId: z.string() }).optional(),
   keepOriginalSound: z.boolean().optional(),
@@ -68,10 +60,7 @@ export const videoRequestSchema = z.strictObject({
   cfgScale: z.number().min(0).max(1).optional(),
   camera: cameraSchema.optional(),
   multiShot: z
-    .strictObject({
-      type: z.enum(['customize', 'intelligence']),
-      shots: z.array(shotSchema).max(6),
-    })
+    .strictObject({ type: z.enum(['customize', 'intelligence']), shots: z.array(shotSchema).max(6) })
     .optional(),
   elements: z.array(z.strictObject({ id: z.string() })).default([]),
   voices: z.array(z.strictObject({ id: z.string() })).default([]),

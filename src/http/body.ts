@@ -21,6 +21,8 @@ export type Upload = Extract<Media, { kind: 'upload' }>;
 /** Where uploads go: a fresh file and the id it lies under. */
 export interface UploadSink {
   create(): Promise<{ readonly uploadId: string; readonly part: PartFile }>;
+  /** Takes back an upload of a request that was refused. */
+  remove(uploadId: string): Promise<void>;
 }
 
 /** A decoded body: an object without a prototype; uploads stand where their fields stood. */
@@ -46,11 +48,7 @@ export async function readBody(incoming: IncomingMessage, sink: UploadSink): Pro
     return await readForm(Readable.from([bytes]), `multipart/form-data; boundary=${boundary}`, sink);
   }
   if (bytes.length > JSON_BYTES_MAX) throw tooLarge(`a JSON body of more than ${JSON_BYTES_MAX} bytes`);
-  return {
-    fields: parseObject(bytes.toString('utf8')),
-    encoding: 'json',
-    uploads: [],
-  };
+  return { fields: parseObject(bytes.toString('utf8')), encoding: 'json', uploads: [] };
 }
 
 async function readBytes(incoming: IncomingMessage, limit: number): Promise<Buffer> {
@@ -91,9 +89,7 @@ export function parseObject(text: string): Record<string, unknown> {
     });
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new GatewayError('invalid_json', {
-      message: 'The request body must be a JSON object.',
-    });
+    throw new GatewayError('invalid_json', { message: 'The request body must be a JSON object.' });
   }
   const object: Record<string, unknown> = Object.create(null);
   for (const [key, member] of Object.entries(value)) if (key !== '__proto__') object[key] = member;
@@ -155,12 +151,15 @@ function scatteredBytes(name: string): GatewayError {
   return new GatewayError('invalid_value', { message, param });
 }
 
+type FileStream = Readable & { truncated?: boolean };
+
 /** Collects the parts of one form as the parser finds them. */
 class FormReader {
   readonly fields: FormField<string | Upload>[] = [];
   private readonly sink: UploadSink;
-  private readonly parts: PartFile[] = [];
+  private readonly created: { readonly uploadId: string; readonly part: PartFile }[] = [];
   private readonly saving: Promise<void>[] = [];
+  private readonly files = new Set<FileStream>();
   private bytes = 0;
 
   constructor(sink: UploadSink) {
@@ -170,8 +169,10 @@ class FormReader {
   async read(stream: Readable, parser: InstanceType<typeof Busboy>): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const fail = (error: unknown): void => {
+        // The rest of the body is read and thrown away, so that the client gets to read the answer.
         stream.unpipe(parser);
         stream.resume();
+        for (const file of this.files) file.destroy();
         reject(error);
       };
       parser.on('field', (name, value, nameTruncated, valueTruncated) => {
@@ -180,6 +181,7 @@ class FormReader {
         else this.fields.push([name, value]);
       });
       parser.on('file', (name, file) => {
+        this.files.add(file);
         const saved = this.save(name, file);
         this.saving.push(saved);
         saved.catch(fail);
@@ -189,20 +191,8 @@ class FormReader {
       parser.on('partsLimit', () => fail(tooLarge(`more than ${FIELDS_MAX + FILES_MAX} parts`)));
       parser.on('error', () => fail(new GatewayError('invalid_multipart')));
       parser.on('finish', resolve);
-      stream.on('error', () =>
-        fail(
-          new GatewayError('invalid_multipart', {
-            message: 'The body was cut off.',
-          }),
-        ),
-      );
-      stream.on('aborted', () =>
-        fail(
-          new GatewayError('invalid_multipart', {
-            message: 'The body was cut off.',
-          }),
-        ),
-      );
+      stream.on('error', () => fail(new GatewayError('invalid_multipart', { message: 'The body was cut off.' })));
+      stream.on('aborted', () => fail(new GatewayError('invalid_multipart', { message: 'The body was cut off.' })));
       stream.on('data', (chunk: Buffer) => {
         this.bytes += chunk.length;
         if (this.bytes > FORM_BYTES_MAX) fail(tooLarge(`a form of more than ${FORM_BYTES_MAX} bytes`));
@@ -215,12 +205,17 @@ class FormReader {
   /** Removes the files of a form that was refused half way. */
   async discard(): Promise<void> {
     await Promise.allSettled(this.saving);
-    await Promise.all(this.parts.map((part) => part.discard()));
+    await Promise.all(
+      this.created.map(async ({ uploadId, part }) => {
+        await part.discard();
+        await this.sink.remove(uploadId);
+      }),
+    );
   }
 
-  private async save(name: string, file: NodeJS.ReadableStream & { truncated?: boolean }): Promise<void> {
+  private async save(name: string, file: FileStream): Promise<void> {
     const { uploadId, part } = await this.sink.create();
-    this.parts.push(part);
+    this.created.push({ uploadId, part });
     const upload = await writeUpload(file, uploadId, part, name);
     if (file.truncated) throw tooLarge(`the file '${name}' has more than ${FILE_BYTES_MAX} bytes`, name);
     this.fields.push([name, upload]);
@@ -249,13 +244,7 @@ export async function writeUpload(
     throw new GatewayError('invalid_value', { message, param });
   }
   await part.finish();
-  return {
-    kind: 'upload',
-    uploadId,
-    contentType,
-    bytes: length,
-    digest: hash.digest('hex'),
-  };
+  return { kind: 'upload', uploadId, contentType, bytes: length, digest: hash.digest('hex') };
 }
 
 function imageTypeOf(bytes: Uint8Array): Upload['contentType'] | null {

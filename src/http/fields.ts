@@ -17,15 +17,11 @@ function isCleanText(value: string): boolean {
 }
 
 const boolean = z
-  .union([z.boolean(), z.enum(['true', 'false', 'on', 'off', 'yes', 'no'])], {
-    error: 'expected true or false',
-  })
+  .union([z.boolean(), z.enum(['true', 'false', 'on', 'off', 'yes', 'no'])], { error: 'expected true or false' })
   .transform((value) => value === true || value === 'true' || value === 'on' || value === 'yes');
 
 const number = z
-  .union([z.number(), z.string().regex(/^-?\d+(\.\d+)?$/)], {
-    error: 'expected a number',
-  })
+  .union([z.number(), z.string().regex(/^-?\d+(\.\d+)?$/)], { error: 'expected a number' })
   .transform(Number);
 
 const wholeSeconds = z
@@ -43,10 +39,7 @@ function structured<S extends z.ZodType>(schema: S) {
       try {
         return JSON.parse(value);
       } catch {
-        context.addIssue({
-          code: 'custom',
-          message: 'expected JSON text that can be parsed',
-        });
+        context.addIssue({ code: 'custom', message: 'expected JSON text that can be parsed' });
         return z.NEVER;
       }
     })
@@ -100,15 +93,9 @@ const provider = structured(
     only: names.optional(),
     ignore: names.optional(),
     allow_fallbacks: boolean.optional(),
-    fallback: z
-      .enum(['none', 'cheaper', 'any'], {
-        error: 'expected "none", "cheaper" or "any"',
-      })
-      .optional(),
+    fallback: z.enum(['none', 'cheaper', 'any'], { error: 'expected "none", "cheaper" or "any"' }).optional(),
     sort: z
-      .enum(['price', 'latency', 'throughput'], {
-        error: 'expected "price", "latency" or "throughput"',
-      })
+      .enum(['price', 'latency', 'throughput'], { error: 'expected "price", "latency" or "throughput"' })
       .optional(),
     max_price: z.union([number, structured(z.object({ request: number }))]).optional(),
     max_premium: number.optional(),
@@ -161,11 +148,7 @@ export const createSchema = z.object({
   multi_shot: boolean.optional(),
   shot_type: z.enum(['customize', 'intelligence', 'intelligent']).optional(),
   multi_prompt: listOf(
-    z.object({
-      prompt: text,
-      duration: seconds.pipe(wholeSeconds),
-      index: number.optional(),
-    }),
+    z.object({ prompt: text, duration: seconds.pipe(wholeSeconds), index: number.optional() }),
   ).optional(),
   element_list: listOf(z.union([z.object({ element_id: z.union([text, z.number()]) }), text])).optional(),
   voice_list: listOf(z.union([z.object({ voice_id: text }), text])).optional(),

@@ -69,10 +69,7 @@ function build<Value>(name: string, leaves: readonly Leaf<Value>[]): Tree<Value>
   return object;
 }
 
-const shorten = <Value>({ path, value }: Leaf<Value>): Leaf<Value> => ({
-  path: path.slice(1),
-  value,
-});
+const shorten = <Value>({ path, value }: Leaf<Value>): Leaf<Value> => ({ path: path.slice(1), value });
 
 /**
  * `m[]` holds scalars; `m[][a]` holds objects, written row by row by some clients and column by column by others. The

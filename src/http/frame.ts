@@ -1,5 +1,5 @@
+import { invalidValue } from '../ground/errors.ts';
 import { ASPECT_RATIOS, type AspectRatio, type Model, type Resolution } from '../ground/models.ts';
-import { invalidValue as invalid } from './envelope.ts';
 import type { CreateFields } from './fields.ts';
 
 /** OpenAI's default, so that an app written for it gets what it expects. */
@@ -27,7 +27,7 @@ export function frameOf(
 ): Frame {
   const ofMode = fields.mode && RESOLUTION_OF_MODE[fields.mode];
   if (ofMode && fields.resolution && ofMode !== fields.resolution) {
-    throw invalid('mode', `'mode' ${fields.mode} means ${ofMode}, but 'resolution' says ${fields.resolution}.`);
+    throw invalidValue('mode', `'mode' ${fields.mode} means ${ofMode}, but 'resolution' says ${fields.resolution}.`);
   }
   const parsedSize = fields.size === undefined ? null : parseSize(fields.size);
   const resolution =
@@ -46,7 +46,7 @@ function parseSize(size: string): ParsedSize {
   if (pixels) return { kind: 'pixels', width: Number(pixels[1]), height: Number(pixels[2]) };
   const ratio = /^(\d{1,3}):(\d{1,3})$/.exec(size);
   if (ratio && Number(ratio[2]) > 0) return { kind: 'ratio', ratio: Number(ratio[1]) / Number(ratio[2]) };
-  throw invalid(
+  throw invalidValue(
     'size',
     `Invalid value for 'size': expected a size such as '1280x720', got ${JSON.stringify(size.slice(0, 40))}.`,
   );
@@ -65,7 +65,7 @@ function aspectRatioOf(fields: CreateFields, model: Model, size: ParsedSize | nu
     const known = model.aspectRatios.find((ratio) => ratio === asked);
     if (known) return known;
     const able = model.aspectRatios.join(', ');
-    throw invalid(
+    throw invalidValue(
       'aspect_ratio',
       `Invalid value for 'aspect_ratio': ${model.id} makes ${able}, got '${asked.slice(0, 40)}'.`,
     );

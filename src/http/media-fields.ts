@@ -1,8 +1,7 @@
-import { GatewayError } from '../ground/errors.ts';
+import { GatewayError, invalidValue } from '../ground/errors.ts';
 import type { Media } from '../ground/video-request.ts';
 import { AddressRefused, type AddressRules, checkUrl } from '../wire/address.ts';
 import { type Upload, type UploadSink, writeUpload } from './body.ts';
-import { invalidValue } from './envelope.ts';
 import type { CreateFields, MediaField } from './fields.ts';
 import type { RequestMedia } from './normalise.ts';
 

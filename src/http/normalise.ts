@@ -1,4 +1,4 @@
-import { GatewayError } from '../ground/errors.ts';
+import { GatewayError, invalidValue } from '../ground/errors.ts';
 import {
   allowsSeconds,
   describeSeconds,
@@ -12,7 +12,6 @@ import {
 } from '../ground/models.ts';
 import type { Media, VideoRequest } from '../ground/video-request.ts';
 import type { Presentation } from '../jobs/admit.ts';
-import { invalidValue as invalid } from './envelope.ts';
 import type { CreateFields } from './fields.ts';
 import { frameOf } from './frame.ts';
 
@@ -48,7 +47,7 @@ export interface NormaliseOptions {
 
 export interface Normalised {
   readonly request: VideoRequest;
-  readonly presentation: Omit<Presentation, 'metadata'>;
+  readonly presentation: Omit<Presentation, 'metadata' | 'estimate'>;
 }
 
 /**
@@ -119,7 +118,10 @@ function taskOf(model: Model, fields: CreateFields, media: RequestMedia): Task {
   }
   if (media.references.length > 0) return 'reference_to_video';
   if (media.lastFrame && !media.firstFrame) {
-    throw invalid('image_tail', "'image_tail' needs 'input_reference': a last frame is taken with a first frame only.");
+    throw invalidValue(
+      'image_tail',
+      "'image_tail' needs 'input_reference': a last frame is taken with a first frame only.",
+    );
   }
   return media.firstFrame ? 'image_to_video' : 'text_to_video';
 }
@@ -138,7 +140,7 @@ function taskRule(model: Model, task: Task): TaskRule {
   const rule = model.tasks[task];
   if (rule) return rule;
   const able = Object.keys(model.tasks).join(', ');
-  throw invalid(TASK_PARAM[task], `${model.id} does not do ${task}. It does: ${able}.`);
+  throw invalidValue(TASK_PARAM[task], `${model.id} does not do ${task}. It does: ${able}.`);
 }
 
 const videoUse = (task: Task): 'edit' | 'feature' | 'motion' =>
@@ -147,7 +149,7 @@ const videoUse = (task: Task): 'edit' | 'feature' | 'motion' =>
 function assertResolution(model: Model, task: Task, rule: TaskRule, resolution: Resolution): void {
   if (rule.resolutions.includes(resolution)) return;
   const able = rule.resolutions.join(', ');
-  throw invalid('size', `${model.id} makes ${task} in ${able}, not in ${resolution}.`);
+  throw invalidValue('size', `${model.id} makes ${task} in ${able}, not in ${resolution}.`);
 }
 
 type MultiShot = NonNullable<VideoRequest['multiShot']>;
@@ -157,9 +159,12 @@ function multiShotOf(fields: CreateFields): MultiShot | undefined {
   const type = fields.shot_type === 'intelligence' || fields.shot_type === 'intelligent' ? 'intelligence' : 'customize';
   const shots = (fields.multi_prompt ?? []).map(({ prompt, duration }) => ({ prompt, seconds: duration }));
   if (type === 'customize' && shots.length === 0) {
-    throw invalid('multi_prompt', "'multi_shot' with shot_type 'customize' needs 'multi_prompt' with 1 to 6 shots.");
+    throw invalidValue(
+      'multi_prompt',
+      "'multi_shot' with shot_type 'customize' needs 'multi_prompt' with 1 to 6 shots.",
+    );
   }
-  if (shots.length > 6) throw invalid('multi_prompt', `'multi_prompt' holds 1 to 6 shots, got ${shots.length}.`);
+  if (shots.length > 6) throw invalidValue('multi_prompt', `'multi_prompt' holds 1 to 6 shots, got ${shots.length}.`);
   return { type, shots };
 }
 
@@ -173,13 +178,16 @@ function secondsOf(
   if (rule.seconds.kind === 'follows_video') return null;
   const ofShots = multiShot?.shots.reduce((sum, shot) => sum + shot.seconds, 0) || undefined;
   if (ofShots !== undefined && fields.seconds !== undefined && ofShots !== fields.seconds) {
-    throw invalid('multi_prompt', `The shots last ${ofShots} seconds together, but 'seconds' says ${fields.seconds}.`);
+    throw invalidValue(
+      'multi_prompt',
+      `The shots last ${ofShots} seconds together, but 'seconds' says ${fields.seconds}.`,
+    );
   }
   const usual = allowsSeconds(rule.seconds, DEFAULT_SECONDS) ? DEFAULT_SECONDS : shortestSeconds(rule.seconds);
   const seconds = fields.seconds ?? ofShots ?? usual;
   if (seconds !== null && allowsSeconds(rule.seconds, seconds)) return seconds;
   const able = describeSeconds(rule.seconds);
-  throw invalid('seconds', `Invalid value for 'seconds': ${model.id} ${task} takes ${able}, got ${seconds}.`);
+  throw invalidValue('seconds', `Invalid value for 'seconds': ${model.id} ${task} takes ${able}, got ${seconds}.`);
 }
 
 function audioOf(fields: CreateFields, model: Model): { audio: boolean; warnings: string[] } {
@@ -192,7 +200,7 @@ function audioOf(fields: CreateFields, model: Model): { audio: boolean; warnings
       return { audio: true, warnings };
     }
     case 'never':
-      if (asked) throw invalid('generate_audio', `${model.id} makes no sound. Leave 'generate_audio' out.`);
+      if (asked) throw invalidValue('generate_audio', `${model.id} makes no sound. Leave 'generate_audio' out.`);
       return { audio: false, warnings: [] };
   }
 }
@@ -200,7 +208,7 @@ function audioOf(fields: CreateFields, model: Model): { audio: boolean; warnings
 function assertPrompt(fields: CreateFields, model: Model, task: Task, hasShots: boolean): void {
   const length = [...(fields.prompt ?? '')].length;
   if (length > model.promptCharactersMax) {
-    throw invalid(
+    throw invalidValue(
       'prompt',
       `'prompt' has ${length} characters; ${model.id} takes at most ${model.promptCharactersMax}.`,
     );
@@ -220,7 +228,10 @@ function cameraOf(field: NonNullable<CreateFields['camera_control']>): NonNullab
   if (field.type === 'simple') {
     const [move] = Object.values(config);
     if (Object.keys(config).length !== 1 || move === undefined || Math.abs(move) > 10) {
-      throw invalid('camera_control', "'camera_control' of type simple needs one value from -10 to 10 in 'config'.");
+      throw invalidValue(
+        'camera_control',
+        "'camera_control' of type simple needs one value from -10 to 10 in 'config'.",
+      );
     }
     return { type: field.type, config };
   }

@@ -20,7 +20,10 @@ export interface Presentation {
   /** The model as the caller named it. */
   readonly model: string;
   readonly size: string;
+  /** Empty where the output follows its source video. */
   readonly seconds: string;
+  /** The first candidate's price, in dollars: what the clip will probably cost. */
+  readonly estimate: number;
   readonly metadata: Readonly<Record<string, string>>;
   readonly warnings: readonly string[];
 }
@@ -81,10 +84,7 @@ function newJob(deps: Deps, { videoId, tenant, key, request, presentation, route
     audio: request.audio,
     request: JSON.stringify(request),
     presentation: JSON.stringify(presentation),
-    decision: writeDecision(route, {
-      markup: tenant.markupPercent,
-      warnings: presentation.warnings,
-    }),
+    decision: writeDecision(route, { markup: tenant.markupPercent, warnings: presentation.warnings }),
     holdMicros: route.holdMicros,
     settledMicros: ZERO_MICROS,
     provider: null,

@@ -14,10 +14,7 @@ import { freeSlot, updateAttempt, updateJob } from './rows.ts';
 export const videoName = (jobId: string): string => `videos/${jobId}.mp4`;
 export const uploadName = (uploadId: string): string => `uploads/${uploadId}`;
 
-export const stampOf = (deps: Deps): Stamp => ({
-  nowMs: deps.clock.nowMs(),
-  mint: deps.mint,
-});
+export const stampOf = (deps: Deps): Stamp => ({ nowMs: deps.clock.nowMs(), mint: deps.mint });
 
 /** Which card and row priced an attempt, as the ledger names it. */
 export const pricedBy = (attempt: AttemptRow): string => `${attempt.card} ${attempt.rate}`;
@@ -35,14 +32,9 @@ export async function endAttempt(tx: Tx, attempt: AttemptRow, end: AttemptEnd, n
     state: attemptMoves(attempt.state, end.state),
     slotHeld: false,
     endedAtMs: nowMs,
-    ...(end.failure && {
-      failureKind: end.failure.kind,
-      failureDetail: end.failure.detail,
-    }),
+    ...(end.failure && { failureKind: end.failure.kind, failureDetail: end.failure.detail }),
     ...(end.usage && { usage: JSON.stringify(end.usage) }),
-    ...(end.videoUrlSealed !== undefined && {
-      videoUrlSealed: end.videoUrlSealed,
-    }),
+    ...(end.videoUrlSealed !== undefined && { videoUrlSealed: end.videoUrlSealed }),
   });
   if (attempt.slotHeld) await freeSlot(tx, attempt.lane);
 }
@@ -116,10 +108,7 @@ export async function failJob(deps: Deps, job: JobRow, code: VideoFailureCode): 
 function forgottenPrompt(deps: Deps, job: JobRow): { request?: string } {
   if (deps.settings.storePrompts) return {};
   const { negativePrompt: _, ...request } = requestOf(job);
-  const shots = request.multiShot?.shots.map((shot) => ({
-    ...shot,
-    prompt: '',
-  }));
+  const shots = request.multiShot?.shots.map((shot) => ({ ...shot, prompt: '' }));
   const silent = {
     ...request,
     prompt: '',

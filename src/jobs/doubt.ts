@@ -45,11 +45,7 @@ export async function lookAfterDoubt(
   const outcome = await look(deps, find, submission, account);
   switch (outcome.state) {
     case 'submitted':
-      deps.log.info('attempt found again', {
-        video: job.id,
-        attempt: attempt.id,
-        provider: attempt.provider,
-      });
+      deps.log.info('attempt found again', { video: job.id, attempt: attempt.id, provider: attempt.provider });
       return await recordAccepted(deps, job, attempt, outcome);
     case 'absent':
       return await recordAbsence(deps, job, attempt, account);

@@ -16,10 +16,7 @@ export interface VideoFacts {
 export async function inspectVideo(path: string): Promise<VideoFacts | null> {
   // Loaded when first needed: it is the largest library here, and a gateway at rest has no use for it.
   const { FilePathSource, Input, MP4, QTFF } = await import('mediabunny');
-  const input = new Input({
-    formats: [MP4, QTFF],
-    source: new FilePathSource(path),
-  });
+  const input = new Input({ formats: [MP4, QTFF], source: new FilePathSource(path) });
   try {
     const video = await input.getPrimaryVideoTrack();
     if (!video) return null;
@@ -28,13 +25,7 @@ export async function inspectVideo(path: string): Promise<VideoFacts | null> {
     const audio = await input.getPrimaryAudioTrack();
     if (durationMs <= 0) return null;
     const { displayWidth: width, displayHeight: height } = video;
-    return {
-      contentType: 'video/mp4',
-      durationMs,
-      width,
-      height,
-      hasAudio: audio !== null,
-    };
+    return { contentType: 'video/mp4', durationMs, width, height, hasAudio: audio !== null };
   } catch {
     return null;
   } finally {

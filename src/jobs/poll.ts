@@ -76,10 +76,7 @@ async function stillPending(deps: Deps, job: JobRow, attempt: AttemptRow, floorM
     const nowMs = deps.clock.nowMs();
     await deps.database.write(async (tx) => {
       await updateJob(tx, job, { dueAtMs: nowMs });
-      await updateAttempt(tx, attempt.id, {
-        state: attemptMoves('in_doubt', 'running'),
-        failureDetail: null,
-      });
+      await updateAttempt(tx, attempt.id, { state: attemptMoves('in_doubt', 'running'), failureDetail: null });
     });
   }
   if (deps.clock.nowMs() >= job.deadlineAtMs) return await giveUp(deps, job, attempt);
@@ -91,10 +88,7 @@ async function taskFinished(deps: Deps, job: JobRow, attempt: AttemptRow, finish
   const nowMs = deps.clock.nowMs();
   const running = attempt.state === 'in_doubt' ? attemptMoves('in_doubt', 'running') : attempt.state;
   await deps.database.write(async (tx) => {
-    await updateJob(tx, job, {
-      state: jobMoves(job.state, 'saving'),
-      dueAtMs: nowMs,
-    });
+    await updateJob(tx, job, { state: jobMoves(job.state, 'saving'), dueAtMs: nowMs });
     await endAttempt(
       tx,
       { ...attempt, state: running },
@@ -126,14 +120,7 @@ async function taskFailed(deps: Deps, job: JobRow, attempt: AttemptRow, failure:
   deps.signals.slotFreed(attempt.lane);
   const { provider, account } = attempt;
   const { kind, detail } = failure;
-  deps.log.warn('task failed', {
-    video: job.id,
-    attempt: attempt.id,
-    provider,
-    account,
-    kind,
-    detail,
-  });
+  deps.log.warn('task failed', { video: job.id, attempt: attempt.id, provider, account, kind, detail });
   return DUE_NOW;
 }
 
@@ -142,23 +129,13 @@ async function readFailed(deps: Deps, job: JobRow, attempt: AttemptRow, failure:
   const nowMs = deps.clock.nowMs();
   const { provider, account } = attempt;
   const { kind, detail } = failure;
-  deps.log.warn('poll failed', {
-    video: job.id,
-    attempt: attempt.id,
-    provider,
-    account,
-    kind,
-    detail,
-  });
+  deps.log.warn('poll failed', { video: job.id, attempt: attempt.id, provider, account, kind, detail });
   if (kind === 'video_missing') return await videoMissing(deps, job, attempt, failure);
   const ageMs = nowMs - (attempt.acceptedAtMs ?? attempt.createdAtMs);
   if (kind === 'task_not_found' && ageMs > NOT_FOUND_GRACE_MS && attempt.state === 'running') {
     await deps.database.write(async (tx) => {
       await updateJob(tx, job, { dueAtMs: nowMs });
-      await updateAttempt(tx, attempt.id, {
-        state: attemptMoves('running', 'in_doubt'),
-        failureDetail: detail,
-      });
+      await updateAttempt(tx, attempt.id, { state: attemptMoves('running', 'in_doubt'), failureDetail: detail });
     });
   }
   const doubtEndsMs = attempt.state === 'in_doubt' ? attempt.createdAtMs + deps.settings.doubtMs : job.deadlineAtMs;
@@ -169,19 +146,12 @@ async function readFailed(deps: Deps, job: JobRow, attempt: AttemptRow, failure:
 /** Finished, but no video is named: read again a few times, then believed, as a task that failed and was charged. */
 async function videoMissing(deps: Deps, job: JobRow, attempt: AttemptRow, failure: Failure): Promise<StepResult> {
   if (attempt.absences >= MISSING_READS) {
-    return await taskFailed(deps, job, attempt, {
-      ...failure,
-      kind: 'generation_failed',
-      charged: 'yes',
-    });
+    return await taskFailed(deps, job, attempt, { ...failure, kind: 'generation_failed', charged: 'yes' });
   }
   const nowMs = deps.clock.nowMs();
   await deps.database.write(async (tx) => {
     await updateJob(tx, job, { dueAtMs: nowMs });
-    await updateAttempt(tx, attempt.id, {
-      absences: attempt.absences + 1,
-      absentAtMs: nowMs,
-    });
+    await updateAttempt(tx, attempt.id, { absences: attempt.absences + 1, absentAtMs: nowMs });
   });
   return dueIn(MISSING_READ_AGAIN_MS);
 }
@@ -205,10 +175,6 @@ export async function giveUp(deps: Deps, job: JobRow, attempt: AttemptRow): Prom
 
 async function keepInDoubt(tx: Tx, attempt: AttemptRow, nowMs: number): Promise<void> {
   const state = attempt.state === 'in_doubt' ? attempt.state : attemptMoves(attempt.state, 'in_doubt');
-  await updateAttempt(tx, attempt.id, {
-    state,
-    slotHeld: false,
-    endedAtMs: nowMs,
-  });
+  await updateAttempt(tx, attempt.id, { state, slotHeld: false, endedAtMs: nowMs });
   if (attempt.slotHeld) await freeSlot(tx, attempt.lane);
 }

@@ -88,10 +88,7 @@ export async function updateAttempt(tx: Tx, id: string, change: AttemptChange): 
       .set(placesFor<AttemptChange>(columns))
       .where(eq(attempts.id, sql.placeholder('attemptId')))
       .prepare();
-  await statement(tx, build, `update attempt ${columns}`).execute({
-    ...change,
-    attemptId: id,
-  });
+  await statement(tx, build, `update attempt ${columns}`).execute({ ...change, attemptId: id });
 }
 
 const raiseLane = (tx: Tx) =>
@@ -203,4 +200,27 @@ export async function listJobs(
     .where(and(eq(jobs.tenantId, tenantId), isNull(jobs.deletedAtMs), beyond))
     .orderBy(direction(jobs.createdAtMs), direction(jobs.id))
     .limit(page.limit);
+}
+
+/** The attempts of several jobs, each list in the order they were made. */
+export async function attemptsOfJobs(tx: Tx, jobIds: readonly string[]): Promise<Map<string, AttemptRow[]>> {
+  const rows =
+    jobIds.length === 0
+      ? []
+      : await tx
+          .select()
+          .from(attempts)
+          .where(inArray(attempts.jobId, [...jobIds]))
+          .orderBy(asc(attempts.number));
+  const byJob = new Map<string, AttemptRow[]>();
+  for (const row of rows) byJob.set(row.jobId, [...(byJob.get(row.jobId) ?? []), row]);
+  return byJob;
+}
+
+/** Hides an ended job from its tenant for good; the row stays, because the ledger points to it. */
+export async function markDeleted(tx: Tx, id: string, nowMs: number): Promise<void> {
+  await tx
+    .update(jobs)
+    .set({ deletedAtMs: nowMs })
+    .where(and(eq(jobs.id, id), isNull(jobs.dueAtMs)));
 }

@@ -68,21 +68,14 @@ export async function saveVideo(
   const fresh = kind === 'gone' ? await freshAddress(deps, attempt, account) : null;
   await deps.database.write(async (tx) => {
     await updateJob(tx, job, { saveTries, dueAtMs: deps.clock.nowMs() });
-    if (fresh !== null)
-      await updateAttempt(tx, attempt.id, {
-        videoUrlSealed: deps.sealer.seal(fresh),
-      });
+    if (fresh !== null) await updateAttempt(tx, attempt.id, { videoUrlSealed: deps.sealer.seal(fresh) });
   });
   return dueIn(backoffMs({}, saveTries, deps.random.fraction()));
 }
 
 async function fetchVideo(deps: Deps, job: JobRow, attempt: AttemptRow): Promise<Fetched> {
   const address = deps.sealer.open(present(attempt.videoUrlSealed, 'the address of a finished video'));
-  if (address === null)
-    return {
-      kind: 'gone',
-      detail: 'the stored address cannot be opened with this secret key',
-    };
+  if (address === null) return { kind: 'gone', detail: 'the stored address cannot be opened with this secret key' };
   const part = await deps.files.create(videoName(job.id));
   let kept = false;
   try {
@@ -147,10 +140,7 @@ async function freshAddress(deps: Deps, attempt: AttemptRow, account: ProviderAc
  * is it the price of the length delivered, on the card and row that quoted it, and never more than was quoted.
  */
 function settlementOf(deps: Deps, job: JobRow, attempt: AttemptRow, durationMs: number): Settlement {
-  const quoted: Settlement = {
-    priceMicros: attempt.priceMicros,
-    costMicros: attempt.costMicros,
-  };
+  const quoted: Settlement = { priceMicros: attempt.priceMicros, costMicros: attempt.costMicros };
   const request = requestOf(job);
   if (request.seconds !== null) return quoted;
   const [cardName = '', effective = ''] = attempt.card.split('@');
@@ -167,8 +157,5 @@ function settlementOf(deps: Deps, job: JobRow, attempt: AttemptRow, durationMs: 
   if (price.kind === 'unpriced' || price.usd === null) return quoted;
   const costMicros: Micros = minMicros(price.usd, attempt.costMicros);
   const priceMicros = withMarkup(costMicros, readDecision(job.decision).markup);
-  return {
-    costMicros,
-    priceMicros: minMicros(priceMicros, attempt.priceMicros),
-  };
+  return { costMicros, priceMicros: minMicros(priceMicros, attempt.priceMicros) };
 }

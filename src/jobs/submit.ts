@@ -106,14 +106,7 @@ export async function recordRefused(
   deps.signals.slotFreed(attempt.lane);
   const { provider, account } = attempt;
   const { kind, detail } = failure;
-  deps.log.warn('attempt refused', {
-    video: job.id,
-    attempt: attempt.id,
-    provider,
-    account,
-    kind,
-    detail,
-  });
+  deps.log.warn('attempt refused', { video: job.id, attempt: attempt.id, provider, account, kind, detail });
   const waits = ruleFor(kind).repeats > 0 || ruleFor(kind).requeue === true;
   return waits ? dueIn(backoffMs(failure, attempt.number - 1, deps.random.fraction())) : DUE_NOW;
 }
@@ -128,19 +121,10 @@ async function recordDoubt(deps: Deps, job: JobRow, attempt: AttemptRow, detail:
       startedAtMs: job.startedAtMs ?? nowMs,
       dueAtMs: nowMs,
     });
-    await updateAttempt(tx, attempt.id, {
-      state: attemptMoves(attempt.state, 'in_doubt'),
-      failureDetail: detail,
-    });
+    await updateAttempt(tx, attempt.id, { state: attemptMoves(attempt.state, 'in_doubt'), failureDetail: detail });
   });
   const { provider, account } = attempt;
-  deps.log.warn('attempt in doubt', {
-    video: job.id,
-    attempt: attempt.id,
-    provider,
-    account,
-    detail,
-  });
+  deps.log.warn('attempt in doubt', { video: job.id, attempt: attempt.id, provider, account, detail });
   return dueIn(FIRST_LOOK_MS);
 }
 

@@ -23,11 +23,7 @@ export function judgeSubmission(
     case 'never_sent':
       return {
         kind: 'refused',
-        failure: {
-          state: 'failure',
-          kind: 'unavailable',
-          detail: answer.detail,
-        },
+        failure: { state: 'failure', kind: 'unavailable', detail: answer.detail },
       };
     case 'unanswered':
       return { kind: 'in_doubt', detail: answer.detail };

@@ -75,17 +75,7 @@ export async function settleHold(
 
 /** Ends the hold by giving it back. */
 export async function releaseHold(tx: Tx, job: JobMoney, stamp: Stamp): Promise<void> {
-  await write(
-    tx,
-    job,
-    {
-      kind: 'release',
-      amountMicros: job.holdMicros,
-      attemptId: null,
-      pricedBy: '',
-    },
-    stamp,
-  );
+  await write(tx, job, { kind: 'release', amountMicros: job.holdMicros, attemptId: null, pricedBy: '' }, stamp);
 }
 
 /** Books what a provider charged us, or may have charged while we cannot know. */

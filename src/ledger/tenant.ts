@@ -70,9 +70,5 @@ export async function updateTenant(
 function readTenant(row: TenantRow): Tenant {
   const policy = tenantPolicySchema.parse(JSON.parse(row.policy));
   const maxPrice = policy.max_price_usd;
-  return {
-    ...row,
-    policy,
-    maxPriceMicros: maxPrice === undefined ? null : usd(maxPrice.toFixed(6)),
-  };
+  return { ...row, policy, maxPriceMicros: maxPrice === undefined ? null : usd(maxPrice.toFixed(6)) };
 }

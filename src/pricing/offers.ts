@@ -46,16 +46,8 @@ export function offersFor(
 ): (Offer | NoOffer)[] {
   const day = utcDay(terms.nowMs);
   return sellers.map((seller) => {
-    const named = {
-      provider: seller.provider,
-      account: seller.account,
-      model: request.model,
-    };
-    const none = (reason: string): NoOffer => ({
-      kind: 'none',
-      ...named,
-      reason,
-    });
+    const named = { provider: seller.provider, account: seller.account, model: request.model };
+    const none = (reason: string): NoOffer => ({ kind: 'none', ...named, reason });
     const chosen = chooseCapability(seller.capabilities, request);
     if ('reason' in chosen) return none(chosen.reason);
     const refusal = seller.refuses(request);

@@ -143,13 +143,7 @@ function single(rate: Rate, seconds: number, unit: PriceLine['unit'], quantity: 
     rate: each,
     usd,
   };
-  return {
-    kind: 'priced',
-    rate: rate.name,
-    usd,
-    lines: [line],
-    billableSeconds: seconds,
-  };
+  return { kind: 'priced', rate: rate.name, usd, lines: [line], billableSeconds: seconds };
 }
 
 /**
@@ -177,18 +171,6 @@ function priceByFormula(card: RateCard, billable: Billable): Price | Unpriced {
   const raw = halfUpToCents(times(perSecond, ratio(seconds)));
   const usd = maxMicros(formula.minimum_usd, minMicros(formula.maximum_usd, raw));
   const what = `${mode} x 720p x ${billable.input} x ${billable.model}, ${seconds} s`;
-  const line: PriceLine = {
-    what,
-    quantity: ratio(seconds),
-    unit: 'second',
-    rate: perSecond,
-    usd,
-  };
-  return {
-    kind: 'priced',
-    rate: 'formula',
-    usd,
-    lines: [line],
-    billableSeconds: seconds,
-  };
+  const line: PriceLine = { what, quantity: ratio(seconds), unit: 'second', rate: perSecond, usd };
+  return { kind: 'priced', rate: 'formula', usd, lines: [line], billableSeconds: seconds };
 }

@@ -114,11 +114,7 @@ export function quoteOn(card: RateCard, billable: Billable, terms: QuoteTerms): 
     costMicros,
     priceMicros,
     lines: [...price.lines.map(showLine), ...markup],
-    card: {
-      id: card.card,
-      effective: card.effective,
-      source: card.source.document,
-    },
+    card: { id: card.card, effective: card.effective, source: card.source.document },
     rate: price.rate,
     billableSeconds: price.billableSeconds,
     failed: row?.failed ?? card.failed,

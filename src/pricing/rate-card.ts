@@ -27,10 +27,7 @@ const money = z.union([z.number(), z.string()]).transform((value, context): Micr
   try {
     return usd(value);
   } catch (error) {
-    context.addIssue({
-      code: 'custom',
-      message: error instanceof Error ? error.message : 'not an amount',
-    });
+    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'not an amount' });
     return z.NEVER;
   }
 });
@@ -112,12 +109,7 @@ const cardSchema = z.strictObject({
   /** The provider that this card prices; absent on reference cards, which are quoted and compared, never routed. */
   provider: z.string().optional(),
   effective: day,
-  source: z.strictObject({
-    document: z.string().min(1),
-    date: day,
-    read: day,
-    note: z.string().optional(),
-  }),
+  source: z.strictObject({ document: z.string().min(1), date: day, read: day, note: z.string().optional() }),
   currency: z.literal('USD'),
   kind: z.enum(CARD_KINDS),
   limits: limitsSchema,
@@ -216,10 +208,7 @@ function* faultsOf(card: RateCard): Generator<string> {
   }
   for (const bought of card.packages) {
     // Compared crosswise: price = units x unit price, exactly.
-    const product = {
-      n: bought.units.n * bought.unit_price_usd.n,
-      d: bought.units.d * bought.unit_price_usd.d,
-    };
+    const product = { n: bought.units.n * bought.unit_price_usd.n, d: bought.units.d * bought.unit_price_usd.d };
     if (compareRatio(product, { n: bought.price_usd, d: 1_000_000n }) !== 0) {
       yield `package "${bought.id}": price_usd is not units x unit_price_usd`;
     }

@@ -28,14 +28,7 @@ const storedCandidate = z.strictObject({
   card: z.strictObject({ id: z.string(), effective: z.string(), source: z.string() }).nullable(),
   rate: z.string().nullable(),
   failed: z.enum(['free', 'charged', 'unknown']).nullable(),
-  score: z
-    .strictObject({
-      total: amount,
-      cost: amount,
-      failures: amount,
-      wait: amount,
-    })
-    .nullable(),
+  score: z.strictObject({ total: amount, cost: amount, failures: amount, wait: amount }).nullable(),
   excluded: z.string().nullable(),
 });
 export type StoredCandidate = z.infer<typeof storedCandidate>;
@@ -55,11 +48,7 @@ export function writeDecision(
   route: Route,
   terms: { readonly markup: string; readonly warnings: readonly string[] },
 ): string {
-  return JSON.stringify({
-    candidates: route.candidates.map(toStored),
-    hold: String(route.holdMicros),
-    ...terms,
-  });
+  return JSON.stringify({ candidates: route.candidates.map(toStored), hold: String(route.holdMicros), ...terms });
 }
 
 /** The decision that `writeDecision` wrote. */
@@ -156,11 +145,7 @@ function showCandidate(candidate: StoredCandidate, viewer: Viewer): ShownCandida
   };
   if (viewer === 'tenant') return shown;
   const margin = cost === null || price === null ? null : minusMicros(price, cost);
-  return {
-    ...shown,
-    cost_usd: cost && toUsdNumber(cost),
-    margin_usd: margin && toUsdNumber(margin),
-  };
+  return { ...shown, cost_usd: cost && toUsdNumber(cost), margin_usd: margin && toUsdNumber(margin) };
 }
 
 /** A tenant's score starts from the price: our cost is not theirs to see. */

@@ -21,79 +21,18 @@ export interface FailureRule {
  * files have rules of their own, because there the task may still be paid for.
  */
 export const FAILURE_RULES = {
-  invalid_request: {
-    repeats: 0,
-    next: 'no',
-    code: 'invalid_input',
-    health: 'none',
-  },
-  offer_refused: {
-    repeats: 0,
-    next: 'yes',
-    code: 'provider_error',
-    health: 'isolates_offer',
-  },
-  content_rejected: {
-    repeats: 0,
-    next: 'content',
-    code: 'moderation_blocked',
-    health: 'none',
-  },
-  unauthorized: {
-    repeats: 0,
-    next: 'yes',
-    code: 'provider_error',
-    health: 'opens',
-  },
-  out_of_credit: {
-    repeats: 0,
-    next: 'yes',
-    code: 'provider_error',
-    health: 'opens',
-  },
-  rate_limited: {
-    repeats: 3,
-    next: 'yes',
-    code: 'provider_error',
-    health: 'none',
-  },
-  concurrency_limited: {
-    repeats: 0,
-    next: 'yes',
-    code: 'provider_error',
-    health: 'none',
-    requeue: true,
-  },
-  unavailable: {
-    repeats: 2,
-    next: 'yes',
-    code: 'provider_error',
-    health: 'trips',
-  },
-  generation_failed: {
-    repeats: 0,
-    next: 'yes',
-    code: 'provider_error',
-    health: 'rate',
-  },
-  task_not_found: {
-    repeats: 0,
-    next: 'no',
-    code: 'provider_outcome_unknown',
-    health: 'trips',
-  },
-  video_missing: {
-    repeats: 0,
-    next: 'yes',
-    code: 'provider_error',
-    health: 'rate',
-  },
-  protocol_error: {
-    repeats: 0,
-    next: 'no',
-    code: 'provider_outcome_unknown',
-    health: 'trips',
-  },
+  invalid_request: { repeats: 0, next: 'no', code: 'invalid_input', health: 'none' },
+  offer_refused: { repeats: 0, next: 'yes', code: 'provider_error', health: 'isolates_offer' },
+  content_rejected: { repeats: 0, next: 'content', code: 'moderation_blocked', health: 'none' },
+  unauthorized: { repeats: 0, next: 'yes', code: 'provider_error', health: 'opens' },
+  out_of_credit: { repeats: 0, next: 'yes', code: 'provider_error', health: 'opens' },
+  rate_limited: { repeats: 3, next: 'yes', code: 'provider_error', health: 'none' },
+  concurrency_limited: { repeats: 0, next: 'yes', code: 'provider_error', health: 'none', requeue: true },
+  unavailable: { repeats: 2, next: 'yes', code: 'provider_error', health: 'trips' },
+  generation_failed: { repeats: 0, next: 'yes', code: 'provider_error', health: 'rate' },
+  task_not_found: { repeats: 0, next: 'no', code: 'provider_outcome_unknown', health: 'trips' },
+  video_missing: { repeats: 0, next: 'yes', code: 'provider_error', health: 'rate' },
+  protocol_error: { repeats: 0, next: 'no', code: 'provider_outcome_unknown', health: 'trips' },
 } as const satisfies Record<FailureKind, FailureRule>;
 
 export function ruleFor(kind: FailureKind): FailureRule {

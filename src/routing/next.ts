@@ -47,10 +47,7 @@ export function nextCandidate<C extends Choice>(
       return { kind: 'candidate', candidate, repeat: ofCandidate.length };
     }
   }
-  return {
-    kind: 'end',
-    code: last ? ruleFor(last.kind).code : 'no_provider_available',
-  };
+  return { kind: 'end', code: last ? ruleFor(last.kind).code : 'no_provider_available' };
 }
 
 function isSame(a: Choice, b: Choice): boolean {

@@ -92,14 +92,7 @@ export function decide(input: DecisionInput): Route {
 
 function out(offer: Offer | NoOffer, excluded: string | null): Candidate {
   const { provider, account, model } = offer;
-  return {
-    provider,
-    account,
-    model,
-    offer: offer.kind === 'offer' ? offer : null,
-    score: null,
-    excluded,
-  };
+  return { provider, account, model, offer: offer.kind === 'offer' ? offer : null, score: null, excluded };
 }
 
 function notAllowed(provider: string, policy: Policy): string | null {

@@ -49,9 +49,7 @@ export async function openDiskFiles(folder: string): Promise<Files> {
     remove: (name) => rm(place(name), { force: true }),
     async list(below) {
       try {
-        const found = await readdir(join(folder, below), {
-          withFileTypes: true,
-        });
+        const found = await readdir(join(folder, below), { withFileTypes: true });
         return found.filter((entry) => entry.isFile()).map((entry) => `${below}/${entry.name}`);
       } catch {
         return [];

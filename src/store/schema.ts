@@ -170,10 +170,7 @@ export const attempts = sqliteTable(
 );
 
 /** Running tasks per lane: the durable count that a claim raises under its limit, in one statement. */
-export const lanes = sqliteTable('lanes', {
-  lane: text('lane').primaryKey(),
-  running: integer('running').notNull(),
-});
+export const lanes = sqliteTable('lanes', { lane: text('lane').primaryKey(), running: integer('running').notNull() });
 
 /** The ledger: rows are only ever added, triggers refuse the rest. */
 export const entries = sqliteTable(

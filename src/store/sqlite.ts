@@ -32,9 +32,7 @@ export function openSqlite(options: SqliteOptions): Database {
   const file = join(options.folder, 'reelay.db');
   const writer = connect(file);
   assertVersion(writer);
-  migrate(drizzle(writer), {
-    migrationsFolder: join(options.migrationsFolder, 'sqlite'),
-  });
+  migrate(drizzle(writer), { migrationsFolder: join(options.migrationsFolder, 'sqlite') });
   const reader = connect(file);
   reader.pragma('query_only = ON');
   return new SqliteDatabase(writer, reader, lock);
@@ -120,11 +118,7 @@ class SqliteDatabase implements Database {
   write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     if (this.closed) return Promise.reject(new StoreUnavailable('the store is closed'));
     return new Promise<T>((resolve, reject) => {
-      this.queue.push({
-        run: work,
-        resolve: (value) => resolve(value as T),
-        reject,
-      });
+      this.queue.push({ run: work, resolve: (value) => resolve(value as T), reject });
       this.flushing ??= new Promise((done) => {
         setImmediate(() => {
           void this.flush().finally(() => done());
@@ -209,9 +203,7 @@ class SqliteDatabase implements Database {
       this.writer.exec('rollback to unit');
       this.writer.exec('release unit');
       if (error instanceof Undo) return { value: error.value };
-      return {
-        error: isStoreFault(error) ? new StoreUnavailable(error.message) : error,
-      };
+      return { error: isStoreFault(error) ? new StoreUnavailable(error.message) : error };
     }
   }
 }

@@ -70,10 +70,7 @@ export class ProviderWire {
       const response = await exchange(client, url, request, target, SUBMIT_TIMEOUT_MS);
       return { kind: 'answered', response };
     } catch (error) {
-      return {
-        kind: mayHaveBeenSent ? 'unanswered' : 'never_sent',
-        detail: messageOf(error, target),
-      };
+      return { kind: mayHaveBeenSent ? 'unanswered' : 'never_sent', detail: messageOf(error, target) };
     } finally {
       // Not awaited: the answer is read, and a peer that is slow to close is not worth waiting for.
       client.destroy().catch(() => {});
@@ -130,12 +127,7 @@ async function exchange(
   });
   const headers = plainHeaders(answer.headers);
   const bytes = decode(await readAll(answer.body), headers['content-encoding']);
-  return {
-    origin: url.origin,
-    status: answer.statusCode,
-    headers,
-    body: parseJson(bytes, target),
-  };
+  return { origin: url.origin, status: answer.statusCode, headers, body: parseJson(bytes, target) };
 }
 
 async function readAll(body: Dispatcher.ResponseData['body']): Promise<Buffer> {

@@ -54,10 +54,7 @@ export class Downloader {
       return await receive(answer, part, bytesMax);
     } catch (error) {
       const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-      return {
-        kind: error instanceof AddressRefused ? 'refused' : 'broken',
-        detail,
-      };
+      return { kind: error instanceof AddressRefused ? 'refused' : 'broken', detail };
     }
   }
 

@@ -27,9 +27,7 @@ export async function resolveMedia(
 ): Promise<SubmissionMedia> {
   const resolve = (media: Media): Promise<string> => resolveOne(rules, media, readUpload);
   return {
-    ...(request.firstFrame && {
-      firstFrame: await resolve(request.firstFrame),
-    }),
+    ...(request.firstFrame && { firstFrame: await resolve(request.firstFrame) }),
     ...(request.lastFrame && { lastFrame: await resolve(request.lastFrame) }),
     references: await Promise.all(request.references.map(resolve)),
     ...(request.video && { video: await resolve(request.video.media) }),

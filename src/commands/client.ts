@@ -1,0 +1,89 @@
+import { request } from 'undici';
+import { processEnvironment } from '../config.ts';
+
+/** A command that failed for a reason the user can mend: one line, and what to do next. */
+export class Failure extends Error {
+  override readonly name = 'Failure';
+  readonly exitCode: 1 | 2;
+
+  constructor(message: string, exitCode: 1 | 2 = 1) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+const DEFAULT_URL = 'http://127.0.0.1:8787';
+const SANDBOX_KEY = 'sk-reelay-sandbox';
+
+export interface GatewayAccess {
+  readonly url: string;
+  readonly key: string;
+}
+
+/** Where the gateway is and what opens it: options first, then REELAY_URL and REELAY_API_KEY, then the sandbox. */
+export function tenantAccess(options: { readonly url?: string; readonly key?: string }): GatewayAccess {
+  const environment = processEnvironment();
+  const url = options.url ?? environment.REELAY_URL ?? DEFAULT_URL;
+  const key = options.key ?? environment.REELAY_API_KEY ?? SANDBOX_KEY;
+  return { url: url.replace(/\/$/, ''), key };
+}
+
+/** The same for the admin API, whose key has no default. */
+export function adminAccess(options: { readonly url?: string }): GatewayAccess {
+  const environment = processEnvironment();
+  const key = environment.REELAY_ADMIN_KEY;
+  if (!key) {
+    throw new Failure('REELAY_ADMIN_KEY is not set. Set it to the admin key that the gateway was started with.', 2);
+  }
+  return { url: (options.url ?? environment.REELAY_URL ?? DEFAULT_URL).replace(/\/$/, ''), key };
+}
+
+/** One JSON exchange with a gateway. Throws a Failure that says what came back and what to do. */
+export async function call(
+  access: GatewayAccess,
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+  path: string,
+  body?: unknown,
+): Promise<Record<string, unknown>> {
+  const answer = await send(access, method, path, body);
+  const text = await answer.body.text();
+  const parsed = parse(text);
+  if (answer.statusCode < 300 && parsed) return parsed;
+  const error = parsed?.error as { message?: string } | undefined;
+  const said = error?.message ?? `HTTP ${answer.statusCode}`;
+  const hint = answer.statusCode === 401 ? ' Check the key (REELAY_API_KEY, REELAY_ADMIN_KEY).' : '';
+  throw new Failure(`${said}${hint}`);
+}
+
+/** The answer itself, for bodies that are not JSON. */
+export async function send(
+  access: GatewayAccess,
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+  path: string,
+  body?: unknown,
+): Promise<Awaited<ReturnType<typeof request>>> {
+  try {
+    return await request(access.url + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${access.key}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      body: body === undefined ? null : JSON.stringify(body),
+    });
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw new Failure(
+      `no gateway answers at ${access.url} (${reason}). Start one with "npm start", or set REELAY_URL.`,
+    );
+  }
+}
+
+function parse(text: string): Record<string, unknown> | null {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === 'object' ? value : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,81 @@
+import { Hono } from 'hono';
+import { GatewayError } from '../ground/errors.ts';
+import { StoreUnavailable } from '../store/database.ts';
+import { adminRoutes } from './admin.ts';
+import { Authenticator, adminOnly } from './auth.ts';
+import type { App, Ctx, Env, FrontDeps } from './context.ts';
+import { modelRoutes } from './models.ts';
+import { openApiDocument } from './openapi.ts';
+import { mount } from './route-table.ts';
+import { videoRoutes } from './videos.ts';
+
+/**
+ * The whole front: tenant routes under `/v1` and `/`, the admin API in a sub-app whose first middleware checks its key,
+ * and the envelope around every error, whatever path it came from.
+ */
+export function createApp(deps: FrontDeps): App {
+  const app = new Hono<Env>();
+  const callers = new Authenticator(deps);
+  app.use(async (c, next) => {
+    const requestId = deps.jobs.mint('req');
+    c.set('requestId', requestId);
+    // Before the handler: a header set after it makes hono copy the whole response, at 30 % of throughput.
+    c.header('x-request-id', requestId);
+    c.header('x-content-type-options', 'nosniff');
+    c.header('cache-control', 'no-store');
+    await next();
+  });
+  app.onError((error, c) => answerError(deps, error, c));
+  app.notFound((c) => {
+    throw new GatewayError('not_found', {
+      message: `There is nothing at ${c.req.method} ${c.req.path.slice(0, 200)}.`,
+    });
+  });
+
+  app.get('/healthz', (c) => c.json({ status: 'ok' }));
+  app.get('/readyz', (c) => readiness(deps, c));
+
+  const tenantRoutes = [...videoRoutes(deps), ...modelRoutes(deps)];
+  const admin = adminRoutes(deps, callers);
+  const document = openApiDocument([
+    { base: '/v1', routes: tenantRoutes },
+    ...(deps.adminKey === null ? [] : [{ base: '/admin/v1', routes: admin }]),
+  ]);
+  app.get('/openapi.json', (c) => c.json(document));
+
+  if (deps.adminKey !== null) {
+    const adminApp = new Hono<Env>();
+    adminApp.use(adminOnly(deps));
+    mount(adminApp, '', admin);
+    app.route('/admin/v1', adminApp);
+  }
+  for (const base of ['/v1', '']) {
+    for (const path of new Set(tenantRoutes.map((route) => route.path.split('/')[1]))) {
+      app.use(`${base}/${path}`, callers.middleware());
+      app.use(`${base}/${path}/*`, callers.middleware());
+    }
+    mount(app, base, tenantRoutes);
+  }
+  return app;
+}
+
+async function readiness({ jobs }: FrontDeps, c: Ctx): Promise<Response> {
+  const ready = jobs.database.isWritable();
+  return c.json({ status: ready ? 'ok' : 'the store takes no writes' }, ready ? 200 : 503);
+}
+
+/** Every error leaves here, in the envelope; what is our own fault is logged with its stack and shown without. */
+function answerError(deps: FrontDeps, thrown: unknown, c: Ctx): Response {
+  const error = asGatewayError(thrown);
+  const request = c.get('requestId');
+  if (error.status >= 500) deps.log.error('request failed', { request, method: c.req.method, error: thrown });
+  else if (error.internal !== undefined) deps.log.info('request refused', { request, detail: error.internal });
+  for (const [name, value] of Object.entries(error.headers)) c.header(name, value);
+  return c.json(error.toEnvelope(), error.status);
+}
+
+function asGatewayError(thrown: unknown): GatewayError {
+  if (thrown instanceof GatewayError) return thrown;
+  if (thrown instanceof StoreUnavailable) return new GatewayError('unavailable', { headers: { 'retry-after': '1' } });
+  return new GatewayError('server_error');
+}

@@ -1,0 +1,43 @@
+import type { HttpBindings } from '@hono/node-server';
+import type { Context, Hono } from 'hono';
+import type { Log } from '../ground/log.ts';
+import type { Secret } from '../ground/secret.ts';
+import type { Deps } from '../jobs/deps.ts';
+import type { Worker } from '../jobs/worker.ts';
+import type { ApiKey } from '../ledger/key.ts';
+import type { Tenant } from '../ledger/tenant.ts';
+import type { Offer, Seller } from '../pricing/offers.ts';
+import type { Conditions } from '../routing/score.ts';
+import type { AddressRules } from '../wire/address.ts';
+import type { ModelAliases } from './normalise.ts';
+
+/** What the routes work with; made once in `main.ts`. */
+export interface FrontDeps {
+  readonly jobs: Deps;
+  readonly worker: Worker;
+  readonly log: Log;
+  readonly sellers: readonly Seller[];
+  readonly conditionsOf: (offer: Offer) => Conditions;
+  readonly addressRules: AddressRules;
+  readonly aliases: ModelAliases;
+  readonly defaultModel: string;
+  readonly publicUrl: string | null;
+  readonly keyPepper: Secret;
+  readonly adminKey: Secret | null;
+  /** Only then does the sandbox's well-known key open anything. */
+  readonly sandbox: boolean;
+}
+
+/** Who asks, known once the key has been checked. */
+export interface Caller {
+  readonly tenant: Tenant;
+  readonly key: ApiKey;
+}
+
+export interface Env {
+  readonly Bindings: HttpBindings;
+  readonly Variables: { requestId: string; caller: Caller };
+}
+
+export type App = Hono<Env>;
+export type Ctx = Context<Env>;

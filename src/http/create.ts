@@ -1,0 +1,142 @@
+import { GatewayError } from '../ground/errors.ts';
+import { allowsSeconds, describeSeconds } from '../ground/models.ts';
+import { toUsdNumber } from '../ground/money.ts';
+import type { VideoRequest } from '../ground/video-request.ts';
+import { admit, assertServable, type Presentation } from '../jobs/admit.ts';
+import { uploadName } from '../jobs/close.ts';
+import { consider, warningsOf } from '../routing/consider.ts';
+import type { RequestRouting } from '../routing/policy.ts';
+import type { Route as Decision } from '../routing/route.ts';
+import type { JobRow } from '../store/schema.ts';
+import { type Body, readBody, type Upload, type UploadSink } from './body.ts';
+import type { Caller, Ctx, FrontDeps } from './context.ts';
+import { type CreateFields, parseFields } from './fields.ts';
+import { MediaReader } from './media-fields.ts';
+import { normalise, resolveModel } from './normalise.ts';
+import { readRouting } from './routing-fields.ts';
+
+/** A create request, understood and decided, but not accepted yet. */
+export interface Considered {
+  readonly request: VideoRequest;
+  readonly presentation: Presentation;
+  readonly decision: Decision;
+}
+
+/**
+ * Reads, checks, prices and decides a create request, then hands it to `accept`. Uploads of a request that is not
+ * accepted are removed again, whatever ended it.
+ */
+export async function withRequest<T>(
+  deps: FrontDeps,
+  c: Ctx,
+  caller: Caller,
+  accept: (considered: Considered) => Promise<{ readonly accepted: boolean; readonly value: T }>,
+): Promise<T> {
+  const sink = uploadSink(deps);
+  const reader = new MediaReader(sink, deps.addressRules);
+  let uploads: readonly Upload[] = [];
+  let accepted = false;
+  try {
+    const body = await readBody(c.env.incoming, sink);
+    uploads = body.uploads;
+    const considered = await considerBody(deps, c, caller, body, reader);
+    const outcome = await accept(considered);
+    accepted = outcome.accepted;
+    return outcome.value;
+  } finally {
+    if (!accepted) await Promise.all([...uploads, ...reader.stored].map(({ uploadId }) => sink.remove(uploadId)));
+  }
+}
+
+/** Admits what was considered: after this the video exists, and its price is held. */
+export async function acceptRequest(
+  deps: FrontDeps,
+  caller: Caller,
+  { request, presentation, decision }: Considered,
+): Promise<JobRow> {
+  const { tenant, key } = caller;
+  const videoId = deps.jobs.mint('video');
+  const row = await admit(deps.jobs, { videoId, tenant, key, request, presentation, route: decision });
+  deps.worker.take(row.id);
+  return row;
+}
+
+function uploadSink({ jobs }: FrontDeps): UploadSink {
+  return {
+    async create() {
+      const uploadId = jobs.mint('upload');
+      return { uploadId, part: await jobs.files.create(uploadName(uploadId)) };
+    },
+    remove: (uploadId) => jobs.files.remove(uploadName(uploadId)),
+  };
+}
+
+async function considerBody(
+  deps: FrontDeps,
+  c: Ctx,
+  { tenant }: Caller,
+  body: Body,
+  reader: MediaReader,
+): Promise<Considered> {
+  const { fields, unknown } = parseFields(body.fields, body.encoding);
+  const providers = [...new Set(deps.sellers.map((seller) => seller.provider))];
+  const routing = readRouting(fields, (name) => c.req.header(name), providers);
+  assertKnown(routing, unknown);
+  const media = await reader.readAll(fields);
+  const { request, presentation } = normalise(fields, media, deps);
+  const others = alternatives(deps, request, routing.models);
+  const decision = consider({
+    requests: [request, ...others.requests],
+    routing,
+    asker: tenant,
+    sellers: deps.sellers,
+    cards: deps.jobs.cards,
+    conditionsOf: deps.conditionsOf,
+    nowMs: deps.jobs.clock.nowMs(),
+  });
+  assertServable(decision);
+  const ignored = [...unknown, ...(fields.seed === undefined ? [] : ['seed'])];
+  const warnings = [
+    ...presentation.warnings,
+    ...others.warnings,
+    ...warningsOf(decision),
+    ...(ignored.length > 0 ? [`not used: ${ignored.join(', ')}`] : []),
+  ];
+  const estimate = toUsdNumber(decision.route[0]?.offer?.quote.priceMicros ?? decision.holdMicros);
+  return { request, decision, presentation: { ...presentation, estimate, warnings, metadata: tagsOf(fields) } };
+}
+
+function assertKnown(routing: RequestRouting, unknown: readonly string[]): void {
+  const [first] = unknown;
+  if (!routing.requireParameters || first === undefined) return;
+  const message = `Unknown field '${first}', and provider.require_parameters is set.`;
+  throw new GatewayError('unknown_parameter', { message, param: first });
+}
+
+/** The caller's own tags, echoed with the video. */
+function tagsOf(fields: CreateFields): Record<string, string> {
+  return { ...fields.metadata };
+}
+
+/** The same request for each other model the caller would take; a model that cannot make it is told in a warning. */
+function alternatives(
+  deps: FrontDeps,
+  request: VideoRequest,
+  names: readonly string[],
+): { requests: VideoRequest[]; warnings: string[] } {
+  const requests: VideoRequest[] = [];
+  const warnings: string[] = [];
+  for (const name of names) {
+    const { model } = resolveModel(name, deps.aliases);
+    if (model.id === request.model || requests.some((other) => other.model === model.id)) continue;
+    const rule = model.tasks[request.task];
+    const fits = rule && (request.seconds === null || allowsSeconds(rule.seconds, request.seconds));
+    if (!rule) warnings.push(`${model.id} is passed over: it does not do ${request.task}`);
+    else if (!fits) warnings.push(`${model.id} is passed over: it makes ${describeSeconds(rule.seconds)} seconds`);
+    else if (!rule.resolutions.includes(request.resolution)) {
+      warnings.push(`${model.id} is passed over: it does not make ${request.resolution}`);
+    } else if (request.audio && model.sound === 'never') warnings.push(`${model.id} is passed over: it makes no sound`);
+    else requests.push({ ...request, model: model.id });
+  }
+  return { requests, warnings };
+}

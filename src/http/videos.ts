@@ -1,0 +1,265 @@
+import { z } from 'zod';
+import { GatewayError } from '../ground/errors.ts';
+import { isId } from '../ground/id.ts';
+import { videoName } from '../jobs/close.ts';
+import { hasEnded } from '../jobs/job.ts';
+import { attemptsOfJobs, listJobs, loadAttempts, loadJob, markDeleted } from '../jobs/rows.ts';
+import { readDecision, showDecision, writeDecision } from '../routing/decision.ts';
+import type { AttemptRow, JobRow } from '../store/schema.ts';
+import { serveContent } from './content.ts';
+import type { Ctx, FrontDeps } from './context.ts';
+import { acceptRequest, type Considered, withRequest } from './create.ts';
+import { createSchema } from './fields.ts';
+import { type Route, readQuery } from './route-table.ts';
+import { showVideo, type VideoObject, videoSchema } from './video-object.ts';
+
+const LIST_MAX = 100;
+
+const listQuery = z.object({
+  limit: z.coerce
+    .number()
+    .int(`expected a whole number`)
+    .min(0)
+    .max(LIST_MAX, `expected at most ${LIST_MAX}`)
+    .default(20),
+  order: z.enum(['asc', 'desc'], { error: "expected 'asc' or 'desc'" }).default('desc'),
+  after: z.string().optional(),
+});
+
+const listSchema = z.object({
+  object: z.literal('list'),
+  data: z.array(videoSchema),
+  first_id: z.string().nullable(),
+  last_id: z.string().nullable(),
+  has_more: z.boolean(),
+});
+
+const deletedSchema = z.object({ id: z.string(), object: z.literal('video.deleted'), deleted: z.literal(true) });
+
+const dollars = z.number().meta({ description: 'US dollars, at most six decimals.' });
+const line = z.object({
+  what: z.string(),
+  quantity: z.number(),
+  unit: z.string(),
+  rate_usd: dollars.nullable(),
+  usd: dollars,
+});
+const score = z.object({ total: dollars, cost: dollars, failures: dollars, wait: dollars });
+const candidateSchema = z
+  .object({
+    provider: z.string(),
+    account: z.string(),
+    model: z.string(),
+    price_usd: dollars.nullable(),
+    lines: z.array(line),
+    score: score.nullable(),
+    excluded: z.boolean(),
+    reason: z.string().nullable().meta({ description: 'Why it is excluded.' }),
+    card: z.object({ id: z.string(), effective: z.string(), source: z.string() }).nullable(),
+  })
+  .meta({ id: 'Candidate' });
+const quoteSchema = z
+  .object({
+    request: z.record(z.string(), z.unknown()),
+    candidates: z.array(candidateSchema),
+    route: z.array(z.string()).meta({ description: 'Providers in the order in which they would be asked.' }),
+    hold_usd: dollars,
+    max_cost_usd: dollars,
+    warnings: z.array(z.string()),
+  })
+  .meta({ id: 'Quote' });
+
+/** The routes of `/v1/videos`, static paths first. */
+export function videoRoutes(deps: FrontDeps): Route[] {
+  const video = { answer: videoSchema };
+  return [
+    {
+      method: 'post',
+      path: '/videos',
+      summary: 'Create a video; with ?dry_run=true, price it and create nothing',
+      query: z.object({ dry_run: z.enum(['true', 'false']).optional() }),
+      body: { schema: createSchema, form: true },
+      ...video,
+      handle: (c) => (c.req.query('dry_run') === 'true' ? quote(deps, c) : create(deps, c)),
+    },
+    {
+      method: 'get',
+      path: '/videos',
+      summary: 'List videos, newest first',
+      query: listQuery,
+      answer: listSchema,
+      handle: (c) => list(deps, c),
+    },
+    {
+      method: 'post',
+      path: '/videos/quote',
+      summary: 'Price a video at every provider, with the reasons of the route',
+      body: { schema: createSchema, form: true },
+      answer: quoteSchema,
+      handle: (c) => quote(deps, c),
+    },
+    ...['/videos/edits', '/videos/extensions', '/videos/characters'].map(
+      (path): Route => ({
+        method: 'post',
+        path,
+        summary: 'Not offered by any provider here yet',
+        ...video,
+        handle: unsupported,
+      }),
+    ),
+    {
+      method: 'get',
+      path: '/videos/{video_id}',
+      summary: 'Retrieve a video',
+      ...video,
+      handle: (c) => retrieve(deps, c),
+    },
+    {
+      method: 'delete',
+      path: '/videos/{video_id}',
+      summary: 'Delete a video that has ended, and its content',
+      answer: deletedSchema,
+      handle: (c) => remove(deps, c),
+    },
+    {
+      method: 'get',
+      path: '/videos/{video_id}/content',
+      summary: 'Download the video',
+      query: z.object({ variant: z.string().optional() }),
+      answer: 'video/mp4',
+      handle: async (c) => serveContent(deps, c, (await findVideo(deps, c)).job),
+    },
+    {
+      method: 'get',
+      path: '/videos/{video_id}/route',
+      summary: 'The decision behind a video: every candidate, its dollars, its reason; and the attempts',
+      answer: quoteSchema.extend({ attempts: videoSchema.shape.attempts }),
+      handle: (c) => route(deps, c),
+    },
+    {
+      method: 'post',
+      path: '/videos/{video_id}/remix',
+      summary: 'Not offered by any provider here yet',
+      ...video,
+      handle: unsupported,
+    },
+  ];
+}
+
+async function create(deps: FrontDeps, c: Ctx): Promise<Response> {
+  const caller = c.get('caller');
+  const row = await withRequest(deps, c, caller, async (considered) => ({
+    accepted: true,
+    value: await acceptRequest(deps, caller, considered),
+  }));
+  const shown = show(deps, row, []);
+  return c.json({ ...shown, route: showDecision(readDecision(row.decision), 'tenant') }, 200, costHeaders(shown));
+}
+
+async function quote(deps: FrontDeps, c: Ctx): Promise<Response> {
+  const shown = await withRequest(deps, c, c.get('caller'), async (considered) => ({
+    accepted: false,
+    value: showQuote(considered, c.get('caller').tenant.markupPercent),
+  }));
+  return c.json(shown);
+}
+
+/** A quote has the shape of a stored decision, because it is the same decision. */
+function showQuote({ request, presentation, decision }: Considered, markup: string): object {
+  const stored = readDecision(writeDecision(decision, { markup, warnings: presentation.warnings }));
+  return { request: summaryOf(request), ...showDecision(stored, 'tenant') };
+}
+
+function summaryOf(request: Considered['request']): Record<string, unknown> {
+  const { model, task, seconds, resolution, aspectRatio, audio } = request;
+  return { model, task, seconds, resolution, aspect_ratio: aspectRatio, generate_audio: audio };
+}
+
+async function list(deps: FrontDeps, c: Ctx): Promise<Response> {
+  const { limit, order, after } = readQuery(c, listQuery);
+  const tenantId = c.get('caller').tenant.id;
+  const page = await deps.jobs.database.read(async (tx) => {
+    const last = after === undefined ? null : isId(after, 'video') ? await loadJob(tx, after) : null;
+    if (after !== undefined && (last === null || last.tenantId !== tenantId || last.deletedAtMs !== null)) return null;
+    const rows = await listJobs(tx, tenantId, { limit: limit + 1, order, after: last });
+    const shown = rows.slice(0, limit);
+    return {
+      shown,
+      attempts: await attemptsOfJobs(
+        tx,
+        shown.map(({ id }) => id),
+      ),
+      more: rows.length > limit,
+    };
+  });
+  if (page === null) {
+    const message = `There is no video '${after?.slice(0, 60)}' to list after.`;
+    throw new GatewayError('invalid_value', { message, param: 'after' });
+  }
+  const data = page.shown.map((job) => show(deps, job, page.attempts.get(job.id) ?? []));
+  return c.json({
+    object: 'list',
+    data,
+    first_id: data[0]?.id ?? null,
+    last_id: data.at(-1)?.id ?? null,
+    has_more: page.more && limit > 0,
+  });
+}
+
+async function retrieve(deps: FrontDeps, c: Ctx): Promise<Response> {
+  const { job, attempts } = await findVideo(deps, c);
+  const shown = show(deps, job, attempts);
+  const poll = hasEnded(job.state) ? {} : { 'openai-poll-after-ms': '3000' };
+  return c.json(shown, 200, { ...costHeaders(shown), ...poll });
+}
+
+async function remove(deps: FrontDeps, c: Ctx): Promise<Response> {
+  const { job } = await findVideo(deps, c);
+  if (!hasEnded(job.state)) throw new GatewayError('video_not_deletable');
+  const { database, clock, files } = deps.jobs;
+  await database.write((tx) => markDeleted(tx, job.id, clock.nowMs()));
+  await files.remove(videoName(job.id));
+  return c.json({ id: job.id, object: 'video.deleted', deleted: true });
+}
+
+async function route(deps: FrontDeps, c: Ctx): Promise<Response> {
+  const { job, attempts } = await findVideo(deps, c);
+  const { id, model, task, resolution, seconds, audio } = job;
+  const request = { id, model, task, resolution, seconds, generate_audio: audio };
+  const decision = showDecision(readDecision(job.decision), 'tenant');
+  return c.json({ request, ...decision, attempts: show(deps, job, attempts).attempts });
+}
+
+function unsupported(): never {
+  throw new GatewayError('unsupported_operation');
+}
+
+/** The caller's own video. Somebody else's, a deleted one and one that never was are the same 404. */
+async function findVideo(deps: FrontDeps, c: Ctx): Promise<{ job: JobRow; attempts: AttemptRow[] }> {
+  const id = c.req.param('video_id') ?? '';
+  const found = isId(id, 'video')
+    ? await deps.jobs.database.read(async (tx) => {
+        const job = await loadJob(tx, id);
+        return job && { job, attempts: await loadAttempts(tx, id) };
+      })
+    : null;
+  if (!found || found.job.tenantId !== c.get('caller').tenant.id || found.job.deletedAtMs !== null) {
+    throw new GatewayError('video_not_found', { param: 'video_id' });
+  }
+  return found;
+}
+
+function show(deps: FrontDeps, job: JobRow, attempts: readonly AttemptRow[]): VideoObject {
+  return showVideo(job, attempts, { nowMs: deps.jobs.clock.nowMs(), publicUrl: deps.publicUrl });
+}
+
+function costHeaders(video: VideoObject): Record<string, string> {
+  const { cost, estimated_cost: estimate } = video.usage;
+  const attempts = video.attempts.length;
+  return {
+    'x-reelay-cost': String(video.status === 'completed' ? cost : video.status === 'failed' ? 0 : estimate),
+    'x-reelay-attempts': String(attempts),
+    'x-reelay-fallbacks': String(Math.max(0, new Set(video.attempts.map(({ provider }) => provider)).size - 1)),
+    ...(video.provider !== null && { 'x-reelay-provider': video.provider }),
+  };
+}

@@ -1,0 +1,25 @@
+import type { Mint } from '../ground/id.ts';
+import type { Secret } from '../ground/secret.ts';
+import type { Clock } from '../ground/time.ts';
+import type { Database } from '../store/database.ts';
+import { digestKey, findKeyByDigest, insertKey, SANDBOX_KEY } from './key.ts';
+import { findTenant, insertTenant } from './tenant.ts';
+
+const SANDBOX_TENANT = 'sandbox';
+
+/** Makes the tenant `sandbox` and its well-known key, once per data directory. */
+export async function ensureSandboxTenant(
+  { database, clock, mint }: { readonly database: Database; readonly clock: Clock; readonly mint: Mint },
+  pepper: Secret,
+): Promise<void> {
+  const createdAtMs = clock.nowMs();
+  await database.write(async (tx) => {
+    if (!(await findTenant(tx, SANDBOX_TENANT))) {
+      const empty = { policy: {}, concurrency: null, ratePerMinute: null };
+      await insertTenant(tx, { id: SANDBOX_TENANT, name: 'Sandbox', markupPercent: '0', createdAtMs, ...empty });
+    }
+    if (await findKeyByDigest(tx, digestKey(SANDBOX_KEY, pepper))) return;
+    const fields = { id: mint('key'), tenantId: SANDBOX_TENANT, name: 'sandbox', createdAtMs, expiresAtMs: null };
+    await insertKey(tx, fields, SANDBOX_KEY, pepper);
+  });
+}

@@ -1,0 +1,204 @@
+/** Wires the gateway up from its configuration, starts it, and stops it well. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createAdaptorServer } from '@hono/node-server';
+import { PROVIDERS } from '../providers/index.ts';
+import type { AccountConfig, Config } from './config.ts';
+import { type Mint, newId, type Random, systemRandom } from './ground/id.ts';
+import { createLog, type Log } from './ground/log.ts';
+import { Secret } from './ground/secret.ts';
+import { systemClock } from './ground/time.ts';
+import { createApp } from './http/app.ts';
+import { DEFAULT_ALIASES } from './http/normalise.ts';
+import type { Deps } from './jobs/deps.ts';
+import { forgetOtherProcesses } from './jobs/rows.ts';
+import { Worker } from './jobs/worker.ts';
+import { ensureSandboxTenant } from './ledger/sandbox-tenant.ts';
+import { loadRateCards } from './pricing/cards.ts';
+import type { Seller } from './pricing/offers.ts';
+import { idleConditions } from './routing/score.ts';
+import { type Sandbox, startSandbox } from './sandbox/sandbox.ts';
+
+import type { Database } from './store/database.ts';
+import { openDiskFiles } from './store/files.ts';
+import { Sealer } from './store/seal.ts';
+import { openSqlite } from './store/sqlite.ts';
+import type { AddressRules } from './wire/address.ts';
+import { ProviderWire } from './wire/call.ts';
+import { Downloader } from './wire/download.ts';
+import { mediaRefusal } from './wire/media.ts';
+import type { ProviderAccount } from './wire/provider-account.ts';
+
+export interface Gateway {
+  /** Where it listens, `http://127.0.0.1:8787`. */
+  readonly url: string;
+  /** Takes no more requests, finishes the steps under way, and gives the data directory up. */
+  stop(): Promise<void>;
+}
+
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 300_000;
+const HEADER_BYTES_MAX = 16_384;
+const HEADERS_MAX = 64;
+const SOCKETS_MAX = 2_000;
+
+/** Starts a gateway. Resolves when it listens; throws, with nothing left running, when it cannot. */
+export async function startGateway(config: Config): Promise<Gateway> {
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const log = createLog(config.logLevel);
+  const random = systemRandom;
+  const mint: Mint = (prefix) => newId(prefix, systemClock.nowMs(), random);
+  const cards = loadRateCards(config.rateCardsDir);
+  const database = openSqlite({ folder: config.dataDir, migrationsFolder: config.migrationsDir });
+  const sandbox = config.sandbox ? await startSandbox(config) : null;
+  const accounts = connectAccounts(sandbox?.accounts ?? config.accounts);
+  const addressRules: AddressRules = {
+    allowedNetworks: config.allowNetworks,
+    exemptOrigins: new Set(sandbox?.origins ?? []),
+  };
+  const wire = new ProviderWire();
+  const downloads = new Downloader(addressRules);
+  const keyPepper = config.keyPepper ?? ownSecret(config.dataDir, 'pepper.key', random);
+  const secretKey = config.secretKey ?? ownSecret(config.dataDir, 'secret.key', random);
+  const workerReady: { worker?: Worker } = {};
+  const jobs: Deps = {
+    database,
+    files: await openDiskFiles(join(config.dataDir, 'files')),
+    wire,
+    downloads,
+    clock: systemClock,
+    random,
+    mint,
+    log,
+    sealer: new Sealer(secretKey, random),
+    cards,
+    accounts,
+    settings: {
+      firstPollMs: config.pollMs,
+      doubtMs: config.doubtMs,
+      leaseMs: config.leaseMs,
+      retentionMs: config.retentionMs,
+      storePrompts: config.storePrompts,
+    },
+    signals: { slotFreed: (lane) => workerReady.worker?.slotFreed(lane) },
+    processId: mint('process'),
+  };
+  const worker = new Worker(jobs);
+  workerReady.worker = worker;
+  await database.write((tx) => forgetOtherProcesses(tx, jobs.processId));
+  if (sandbox) await ensureSandboxTenant(jobs, keyPepper);
+  const app = createApp({
+    jobs,
+    worker,
+    log,
+    sellers: sellersOf(accounts),
+    conditionsOf: (offer) => idleConditions(accounts.get(offer.account)?.slots ?? 1),
+    addressRules,
+    aliases: DEFAULT_ALIASES,
+    defaultModel: config.defaultModel,
+    publicUrl: config.publicUrl,
+    keyPepper,
+    adminKey: config.adminKey,
+    sandbox: config.sandbox,
+  });
+  await worker.start();
+  const server = await listen(app.fetch, config);
+  const stop = () => stopAll({ server, worker, sandbox, wire, downloads, database, log });
+  return { url: addressOf(server, config.host), stop };
+}
+
+/** A secret of this installation, made at the first start and kept beside the data, readable by its owner only. */
+function ownSecret(folder: string, name: string, random: Random): Secret {
+  const path = join(folder, name);
+  try {
+    return new Secret(readFileSync(path, 'utf8').trim());
+  } catch {
+    const made = Buffer.from(random.bytes(32)).toString('base64');
+    writeFileSync(path, `${made}\n`, { mode: 0o600, flag: 'wx' });
+    return new Secret(made);
+  }
+}
+
+function connectAccounts(configs: readonly AccountConfig[]): Map<string, ProviderAccount> {
+  return new Map(
+    configs.map((config) => {
+      const variables = Object.fromEntries(
+        Object.entries(config.variables).map(([name, secret]) => [name, secret.reveal()]),
+      );
+      const account: ProviderAccount = {
+        id: config.id,
+        provider: config.provider,
+        connection: config.provider.connect(variables),
+        target: { baseUrls: config.baseUrls, secrets: Object.values(variables) },
+        slots: config.slots,
+        ...(config.packageId !== undefined && { packageId: config.packageId }),
+      };
+      return [config.id, account];
+    }),
+  );
+}
+
+/** Who can be asked, in the order of the list of providers; a provider without an account takes no part, and says so. */
+function sellersOf(accounts: ReadonlyMap<string, ProviderAccount>): Seller[] {
+  return PROVIDERS.flatMap((provider): Seller[] => {
+    const own = [...accounts.values()].filter((account) => account.provider.id === provider.id);
+    if (own.length === 0) {
+      const { id, capabilities } = provider;
+      return [{ provider: id, account: id, capabilities, refuses: () => 'is not configured: no key is set' }];
+    }
+    return own.map((account) => ({
+      provider: provider.id,
+      account: account.id,
+      capabilities: provider.capabilities,
+      ...(account.packageId !== undefined && { packageId: account.packageId }),
+      refuses: (request) => mediaRefusal(provider.media, request),
+    }));
+  });
+}
+
+async function listen(fetch: Parameters<typeof createAdaptorServer>[0]['fetch'], config: Config): Promise<Server> {
+  const server = createAdaptorServer({
+    fetch,
+    createServer,
+    serverOptions: {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+    },
+  }) as Server;
+  server.maxHeadersCount = HEADERS_MAX;
+  server.maxConnections = SOCKETS_MAX;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(config.port, config.host, () => resolve());
+  });
+  return server;
+}
+
+function addressOf(server: Server, host: string): string {
+  const { port } = server.address() as AddressInfo;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+interface Running {
+  readonly server: Server;
+  readonly worker: Worker;
+  readonly sandbox: Sandbox | null;
+  readonly wire: ProviderWire;
+  readonly downloads: Downloader;
+  readonly database: Database;
+  readonly log: Log;
+}
+
+async function stopAll({ server, worker, sandbox, wire, downloads, database, log }: Running): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  await worker.stop();
+  server.closeAllConnections();
+  await closed;
+  await Promise.all([wire.close(), downloads.close(), sandbox?.stop()]);
+  await database.close();
+  log.flush();
+}
