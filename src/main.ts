@@ -14,6 +14,7 @@ import { createApp } from './http/app.ts';
 import { DEFAULT_ALIASES } from './http/normalise.ts';
 import type { Deps } from './jobs/deps.ts';
 import { forgetOtherProcesses } from './jobs/rows.ts';
+import { sweepLeftovers } from './jobs/sweep.ts';
 import { Worker } from './jobs/worker.ts';
 import { ensureSandboxTenant } from './ledger/sandbox-tenant.ts';
 import { loadRateCards } from './pricing/cards.ts';
@@ -88,6 +89,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
   const worker = new Worker(jobs);
   workerReady.worker = worker;
   await database.write((tx) => forgetOtherProcesses(tx, jobs.processId));
+  await sweepLeftovers(jobs);
   if (sandbox) await ensureSandboxTenant(jobs, keyPepper);
   const app = createApp({
     jobs,

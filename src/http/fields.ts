@@ -242,33 +242,38 @@ function assertSame(first: unknown, second: unknown, [firstName, secondName]: re
   });
 }
 
-type Issue = z.core.$ZodIssue | undefined;
+type Issue = z.core.$ZodIssue;
 
 /** The first issue as an error that names the field, what was expected and what came. */
 function errorOf(
-  issue: Issue,
+  first: Issue | undefined,
   fields: Readonly<Record<string, unknown>>,
-  writtenAs: Map<string, string>,
+  writtenAs: ReadonlyMap<string, string>,
 ): GatewayError {
-  const path = issue?.path.map(String) ?? [];
-  const [head = 'the body', ...rest] = path;
+  const { path, expected } = first ? exactly(first, []) : { path: [], expected: 'it cannot be read' };
+  const [head = 'body', ...rest] = path;
   const param = [writtenAs.get(head) ?? head, ...rest].join('.');
   const seen = path.reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], fields);
-  const expected = expectationOf(issue);
   const shown = JSON.stringify(seen)?.slice(0, 80) ?? 'nothing';
-  const missing = seen === undefined;
-  return new GatewayError(missing ? 'missing_required_parameter' : 'invalid_value', {
+  return new GatewayError(seen === undefined ? 'missing_required_parameter' : 'invalid_value', {
     message: `Invalid value for '${param}': ${expected}, got ${shown}.`,
     param,
   });
 }
 
-function expectationOf(issue: Issue): string {
-  if (issue?.code === 'invalid_value')
-    return `expected one of ${issue.values.map((value) => `'${String(value)}'`).join(', ')}`;
-  if (issue?.code === 'invalid_union' && issue.message === 'Invalid input') {
-    const inner = issue.errors.flat().find(({ message }) => message.startsWith('expected'));
-    return inner?.message ?? 'it cannot be read';
+/** Where exactly an issue lies and what was expected there: of a union, the branch that came furthest. */
+function exactly(issue: Issue, above: readonly string[]): { path: string[]; expected: string } {
+  const path = [...above, ...issue.path.map(String)];
+  if (issue.code === 'invalid_value') {
+    return { path, expected: `expected one of ${issue.values.map((value) => `'${String(value)}'`).join(', ')}` };
   }
-  return issue?.message.replace(/^Invalid input: /, '') ?? 'it cannot be read';
+  if (issue.code !== 'invalid_union' || issue.message !== 'Invalid input') {
+    return { path, expected: issue.message.replace(/^Invalid input: /, '') };
+  }
+  const branches = issue.errors.flat().map((inner) => exactly(inner, path));
+  branches.sort((a, b) => b.path.length - a.path.length || Number(isTold(b)) - Number(isTold(a)));
+  return branches[0] ?? { path, expected: 'it cannot be read' };
 }
+
+/** Our own sentences begin so. */
+const isTold = ({ expected }: { expected: string }): boolean => expected.startsWith('expected');

@@ -12,6 +12,7 @@ import { attemptMoves, jobMoves } from './job.ts';
 import { freeSlot, updateAttempt, updateJob } from './rows.ts';
 
 const POLL_MAX_MS = 15 * SECOND_MS;
+const USUAL_FIRST_POLL_MS = 5 * SECOND_MS;
 /** A task that is not known yet a moment after it was made: some providers' reads lag behind their writes. */
 const NOT_FOUND_GRACE_MS = MINUTE_MS;
 /** A finished task without a video is read again this often, this long apart, before it is believed. */
@@ -33,7 +34,7 @@ export async function pollAttempt(
   const outcome = await readTask(deps, attempt, account);
   switch (outcome.state) {
     case 'pending':
-      return await stillPending(deps, job, attempt, outcome.nextPollMs ?? 0);
+      return await stillPending(deps, job, attempt, floorOf(deps, outcome.nextPollMs ?? 0));
     case 'finished':
       return await taskFinished(deps, job, attempt, outcome);
     case 'failure':
@@ -57,6 +58,11 @@ export async function readTask(
     if (outcome.state !== 'pending' || outcome.nextPollMs !== 0 || stage === STAGES_MAX) return outcome;
     handle = outcome.handle;
   }
+}
+
+/** A provider's own pace, for the usual first poll. An operator who polls sooner than usual means it. */
+function floorOf(deps: Deps, paceMs: number): number {
+  return paceMs * Math.min(1, deps.settings.firstPollMs / USUAL_FIRST_POLL_MS);
 }
 
 /**
