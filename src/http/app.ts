@@ -1,7 +1,8 @@
 import { Hono } from 'hono';
 import { GatewayError } from '../ground/errors.ts';
 import { StoreUnavailable } from '../store/database.ts';
-import { adminRoutes } from './admin.ts';
+import { operationAdminRoutes } from './admin-operations.ts';
+import { tenantAdminRoutes } from './admin-tenants.ts';
 import { Authenticator, adminOnly } from './auth.ts';
 import type { App, Ctx, Env, FrontDeps } from './context.ts';
 import { modelRoutes } from './models.ts';
@@ -36,7 +37,7 @@ export function createApp(deps: FrontDeps): App {
   app.get('/readyz', (c) => readiness(deps, c));
 
   const tenantRoutes = [...videoRoutes(deps), ...modelRoutes(deps)];
-  const admin = adminRoutes(deps, callers);
+  const admin = [...tenantAdminRoutes(deps, callers), ...operationAdminRoutes(deps)];
   const document = openApiDocument([
     { base: '/v1', routes: tenantRoutes },
     ...(deps.adminKey === null ? [] : [{ base: '/admin/v1', routes: admin }]),

@@ -1,7 +1,8 @@
 /** Atlas Cloud's media API, as atlascloud.ai/docs describes it (2026). */
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { Emulator, type EmulatorContext, type EmulatorOptions } from './emulator.ts';
+import type { EmulatorContext } from './context.ts';
+import { Emulator, type EmulatorOptions } from './emulator.ts';
 import { answerUnless, cutConnection } from './faults.ts';
 import type { EmulatedTask } from './tasks.ts';
 

@@ -1,14 +1,13 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
-import { type Context, Hono } from 'hono';
+import { Hono } from 'hono';
 import type { z } from 'zod';
 import type { Clock } from '../ground/time.ts';
 import { type ClipOrder, makeClip } from './clip.ts';
+import type { EmulatorContext } from './context.ts';
 import { type Fault, FaultDesk } from './faults.ts';
 import type { EmulatedTask, TaskStore } from './tasks.ts';
-
-export type EmulatorContext = Context<{ Bindings: HttpBindings }>;
 
 export interface EmulatorOptions {
   readonly tasks: TaskStore;

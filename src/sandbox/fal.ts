@@ -1,7 +1,8 @@
 /** fal's queue, as docs.fal.ai describes it (2026-10): status and result live under the app id. */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { Emulator, type EmulatorContext, type EmulatorOptions } from './emulator.ts';
+import type { EmulatorContext } from './context.ts';
+import { Emulator, type EmulatorOptions } from './emulator.ts';
 import { answerUnless, cutConnection } from './faults.ts';
 import type { EmulatedTask } from './tasks.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { EmulatorContext } from './emulator.ts';
+import type { EmulatorContext } from './context.ts';
 
 /**
  * What can be made to go wrong. `lost_answer`: the task is made, the connection is cut. `hang`: the task is made, the

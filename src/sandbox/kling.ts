@@ -1,7 +1,8 @@
 /** Official Kling's new generation, as kling.ai/document-api describes it (mirrored 2026-09-20). */
 import { randomInt, randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { Emulator, type EmulatorContext, type EmulatorOptions } from './emulator.ts';
+import type { EmulatorContext } from './context.ts';
+import { Emulator, type EmulatorOptions } from './emulator.ts';
 import { answerUnless, cutConnection } from './faults.ts';
 import type { EmulatedTask } from './tasks.ts';
 

@@ -1,7 +1,8 @@
 /** PiAPI's unified task API, as piapi.ai/docs describes it (2026). */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { Emulator, type EmulatorContext, type EmulatorOptions } from './emulator.ts';
+import type { EmulatorContext } from './context.ts';
+import { Emulator, type EmulatorOptions } from './emulator.ts';
 import { answerUnless, cutConnection } from './faults.ts';
 import type { EmulatedTask } from './tasks.ts';
 

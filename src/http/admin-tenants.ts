@@ -1,19 +1,13 @@
 import { z } from 'zod';
 import { GatewayError } from '../ground/errors.ts';
-import { ratio, toUsdNumber } from '../ground/money.ts';
-import { loadAttempts, loadJob, runningByLane } from '../jobs/rows.ts';
-import { entriesOfJob } from '../ledger/account.ts';
-import { audit } from '../ledger/audit.ts';
+import { ratio } from '../ground/money.ts';
 import { type ApiKey, insertKey, listKeys, mintKey, revokeKey } from '../ledger/key.ts';
 import { findTenant, insertTenant, listTenants, type Tenant, updateTenant } from '../ledger/tenant.ts';
-import { readDecision, showDecision } from '../routing/decision.ts';
 import { tenantPolicySchema } from '../routing/policy.ts';
+import { bodyOf, listed, listOf, toSeconds } from './admin-shapes.ts';
 import type { Authenticator } from './auth.ts';
-import { parseObject } from './body.ts';
 import type { Ctx, FrontDeps } from './context.ts';
-import { checked, type Route } from './route-table.ts';
-
-const BODY_BYTES_MAX = 65_536;
+import type { Route } from './route-table.ts';
 
 const percent = z.union([z.number(), z.string()]).transform((value, context): string => {
   try {
@@ -61,16 +55,9 @@ const keySchema = z
     revoked_at: z.number().int().nullable(),
   })
   .meta({ id: 'ApiKey' });
-const auditSchema = z.object({
-  ok: z.boolean(),
-  differences: z.array(z.string()),
-  jobs: z.number().int(),
-  entries: z.number().int(),
-});
-const listOf = (schema: z.ZodType) => z.object({ object: z.literal('list'), data: z.array(schema) });
 
-/** The routes of `/admin/v1`; the app lets only the admin key reach them. */
-export function adminRoutes(deps: FrontDeps, callers: Authenticator): Route[] {
+/** Who pays and who may ask: the admin routes of tenants and keys. */
+export function tenantAdminRoutes(deps: FrontDeps, callers: Authenticator): Route[] {
   return [
     {
       method: 'post',
@@ -127,37 +114,7 @@ export function adminRoutes(deps: FrontDeps, callers: Authenticator): Route[] {
       answer: z.object({ id: z.string(), revoked: z.literal(true) }),
       handle: (c) => removeKey(deps, callers, c),
     },
-    {
-      method: 'get',
-      path: '/jobs/{id}',
-      summary: 'A job with its attempts, decision and ledger entries',
-      answer: z.record(z.string(), z.unknown()),
-      handle: (c) => showJob(deps, c),
-    },
-    {
-      method: 'get',
-      path: '/providers',
-      summary: 'Accounts with their slots',
-      answer: listOf(z.record(z.string(), z.unknown())),
-      handle: (c) => showProviders(deps, c),
-    },
-    {
-      method: 'get',
-      path: '/audit',
-      summary: 'Recompute the ledger and name every difference',
-      answer: auditSchema,
-      handle: async (c) => c.json(await deps.jobs.database.read(audit)),
-    },
   ];
-}
-
-const listed = (c: Ctx, data: readonly object[]): Response => c.json({ object: 'list', data });
-
-/** A JSON body of an admin request; an empty one counts as `{}`. */
-async function bodyOf<S extends z.ZodType>(c: Ctx, schema: S): Promise<z.infer<S>> {
-  const text = await c.req.text();
-  if (Buffer.byteLength(text) > BODY_BYTES_MAX) throw new GatewayError('request_too_large');
-  return checked(schema, text.trim() === '' ? {} : { ...parseObject(text) });
 }
 
 async function theTenant(deps: FrontDeps, c: Ctx): Promise<Tenant> {
@@ -246,8 +203,6 @@ function showTenant(tenant: Tenant): z.infer<typeof tenantSchema> {
   };
 }
 
-const toSeconds = (atMs: number | null): number | null => (atMs === null ? null : Math.floor(atMs / 1_000));
-
 function showKey(key: ApiKey): z.infer<typeof keySchema> {
   return {
     id: key.id,
@@ -259,68 +214,4 @@ function showKey(key: ApiKey): z.infer<typeof keySchema> {
     expires_at: toSeconds(key.expiresAtMs),
     revoked_at: toSeconds(key.revokedAtMs),
   };
-}
-
-async function showJob(deps: FrontDeps, c: Ctx): Promise<Response> {
-  const id = c.req.param('id') ?? '';
-  const found = await deps.jobs.database.read(async (tx) => {
-    const job = await loadJob(tx, id);
-    return job && { job, attempts: await loadAttempts(tx, id), entries: await entriesOfJob(tx, id) };
-  });
-  if (!found) throw new GatewayError('not_found', { message: 'There is no such job.', param: 'id' });
-  const { job, attempts, entries } = found;
-  return c.json({
-    id: job.id,
-    tenant: job.tenantId,
-    key: job.keyId,
-    state: job.state,
-    model: job.model,
-    task: job.task,
-    hold_usd: toUsdNumber(job.holdMicros),
-    settled_usd: toUsdNumber(job.settledMicros),
-    error: job.errorCode,
-    created_at: toSeconds(job.createdAtMs),
-    ended_at: toSeconds(job.endedAtMs),
-    decision: showDecision(readDecision(job.decision), 'operator'),
-    attempts: attempts.map((attempt) => ({
-      id: attempt.id,
-      number: attempt.number,
-      state: attempt.state,
-      provider: attempt.provider,
-      account: attempt.account,
-      model: attempt.model,
-      task_id: attempt.taskId,
-      cost_usd: toUsdNumber(attempt.costMicros),
-      price_usd: toUsdNumber(attempt.priceMicros),
-      priced_by: `${attempt.card} ${attempt.rate}`,
-      usage: attempt.usage === null ? null : JSON.parse(attempt.usage),
-      failure: attempt.failureKind,
-      detail: attempt.failureDetail,
-      created_at: toSeconds(attempt.createdAtMs),
-      accepted_at: toSeconds(attempt.acceptedAtMs),
-      ended_at: toSeconds(attempt.endedAtMs),
-    })),
-    entries: entries.map((entry) => ({
-      id: entry.id,
-      kind: entry.kind,
-      usd: toUsdNumber(entry.amountMicros),
-      attempt: entry.attemptId,
-      day: entry.day,
-      priced_by: entry.pricedBy,
-      at: toSeconds(entry.atMs),
-    })),
-  });
-}
-
-async function showProviders(deps: FrontDeps, c: Ctx): Promise<Response> {
-  const running = await deps.jobs.database.read(runningByLane);
-  return listed(
-    c,
-    [...deps.jobs.accounts.values()].map((account) => ({
-      provider: account.provider.id,
-      account: account.id,
-      slots: account.slots,
-      running: Object.fromEntries([...running].filter(([lane]) => lane.split('/')[0] === account.id)),
-    })),
-  );
 }

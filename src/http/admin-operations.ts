@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import { GatewayError } from '../ground/errors.ts';
+import { toUsdNumber } from '../ground/money.ts';
+import { loadAttempts, loadJob, runningByLane } from '../jobs/rows.ts';
+import { entriesOfJob } from '../ledger/account.ts';
+import { audit } from '../ledger/audit.ts';
+import { readDecision, showDecision } from '../routing/decision.ts';
+import { listed, listOf, toSeconds } from './admin-shapes.ts';
+import type { Ctx, FrontDeps } from './context.ts';
+import type { Route } from './route-table.ts';
+
+const auditSchema = z.object({
+  ok: z.boolean(),
+  differences: z.array(z.string()),
+  jobs: z.number().int(),
+  entries: z.number().int(),
+});
+
+/** What happened and what it cost: the admin routes of jobs, providers and the audit. */
+export function operationAdminRoutes(deps: FrontDeps): Route[] {
+  return [
+    {
+      method: 'get',
+      path: '/jobs/{id}',
+      summary: 'A job with its attempts, decision and ledger entries',
+      answer: z.record(z.string(), z.unknown()),
+      handle: (c) => showJob(deps, c),
+    },
+    {
+      method: 'get',
+      path: '/providers',
+      summary: 'Accounts with their slots',
+      answer: listOf(z.record(z.string(), z.unknown())),
+      handle: (c) => showProviders(deps, c),
+    },
+    {
+      method: 'get',
+      path: '/audit',
+      summary: 'Recompute the ledger and name every difference',
+      answer: auditSchema,
+      handle: async (c) => c.json(await deps.jobs.database.read(audit)),
+    },
+  ];
+}
+
+async function showJob(deps: FrontDeps, c: Ctx): Promise<Response> {
+  const id = c.req.param('id') ?? '';
+  const found = await deps.jobs.database.read(async (tx) => {
+    const job = await loadJob(tx, id);
+    return job && { job, attempts: await loadAttempts(tx, id), entries: await entriesOfJob(tx, id) };
+  });
+  if (!found) throw new GatewayError('not_found', { message: 'There is no such job.', param: 'id' });
+  const { job, attempts, entries } = found;
+  return c.json({
+    id: job.id,
+    tenant: job.tenantId,
+    key: job.keyId,
+    state: job.state,
+    model: job.model,
+    task: job.task,
+    hold_usd: toUsdNumber(job.holdMicros),
+    settled_usd: toUsdNumber(job.settledMicros),
+    error: job.errorCode,
+    created_at: toSeconds(job.createdAtMs),
+    ended_at: toSeconds(job.endedAtMs),
+    decision: showDecision(readDecision(job.decision), 'operator'),
+    attempts: attempts.map((attempt) => ({
+      id: attempt.id,
+      number: attempt.number,
+      state: attempt.state,
+      provider: attempt.provider,
+      account: attempt.account,
+      model: attempt.model,
+      task_id: attempt.taskId,
+      cost_usd: toUsdNumber(attempt.costMicros),
+      price_usd: toUsdNumber(attempt.priceMicros),
+      priced_by: `${attempt.card} ${attempt.rate}`,
+      usage: attempt.usage === null ? null : JSON.parse(attempt.usage),
+      failure: attempt.failureKind,
+      detail: attempt.failureDetail,
+      created_at: toSeconds(attempt.createdAtMs),
+      accepted_at: toSeconds(attempt.acceptedAtMs),
+      ended_at: toSeconds(attempt.endedAtMs),
+    })),
+    entries: entries.map((entry) => ({
+      id: entry.id,
+      kind: entry.kind,
+      usd: toUsdNumber(entry.amountMicros),
+      attempt: entry.attemptId,
+      day: entry.day,
+      priced_by: entry.pricedBy,
+      at: toSeconds(entry.atMs),
+    })),
+  });
+}
+
+async function showProviders(deps: FrontDeps, c: Ctx): Promise<Response> {
+  const running = await deps.jobs.database.read(runningByLane);
+  return listed(
+    c,
+    [...deps.jobs.accounts.values()].map((account) => ({
+      provider: account.provider.id,
+      account: account.id,
+      slots: account.slots,
+      running: Object.fromEntries([...running].filter(([lane]) => lane.split('/')[0] === account.id)),
+    })),
+  );
+}

@@ -1,0 +1,21 @@
+import { z } from 'zod';
+import { GatewayError } from '../ground/errors.ts';
+import { parseObject } from './body.ts';
+import type { Ctx } from './context.ts';
+import { checked } from './route-table.ts';
+
+const BODY_BYTES_MAX = 65_536;
+
+/** The schema of a list as the admin API answers it. */
+export const listOf = (schema: z.ZodType) => z.object({ object: z.literal('list'), data: z.array(schema) });
+
+export const listed = (c: Ctx, data: readonly object[]): Response => c.json({ object: 'list', data });
+
+/** A JSON body of an admin request; an empty one counts as `{}`. */
+export async function bodyOf<S extends z.ZodType>(c: Ctx, schema: S): Promise<z.infer<S>> {
+  const text = await c.req.text();
+  if (Buffer.byteLength(text) > BODY_BYTES_MAX) throw new GatewayError('request_too_large');
+  return checked(schema, text.trim() === '' ? {} : { ...parseObject(text) });
+}
+
+export const toSeconds = (atMs: number | null): number | null => (atMs === null ? null : Math.floor(atMs / 1_000));
