@@ -97,6 +97,9 @@ const variables = z.object({
   KLING_PACKAGE: z.string().default('package-1'),
 });
 
+/** The names of all variables but the providers' own; README lists them. */
+export const configVariables: readonly string[] = Object.keys(variables.shape);
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The folder of the package: the one that holds the rate cards, above the sources and above what was compiled. */
