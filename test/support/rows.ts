@@ -1,0 +1,159 @@
+/** A real store in a temporary folder, whole rows to put into it, and rate cards: each test changes what it is about. */
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import type { Mint } from '../../src/ground/id.ts';
+import { micros } from '../../src/ground/money.ts';
+import { parseRateCard, type RateCard } from '../../src/pricing/rate-card.ts';
+import type { Database } from '../../src/store/database.ts';
+import { type AttemptRow, apiKeys, attempts, type JobRow, jobs, tenants } from '../../src/store/schema.ts';
+import { openSqlite } from '../../src/store/sqlite.ts';
+import { temporaryFolder } from './temporary.ts';
+
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+export const DAY_MS = 86_400_000;
+/** The instant at which rows are made: the morning of 2026-11-21, UTC. */
+export const MADE_AT_MS = Date.UTC(2026, 10, 21, 9);
+
+/** The store in `folder`, closed when the test has finished. */
+export function openStore(folder: string = temporaryFolder()): Database {
+  const database = openSqlite({ folder, migrationsFolder: `${ROOT}/migrations` });
+  onTestFinished(() => database.close());
+  return database;
+}
+
+/** A store with the tenant and the key that `jobRow` belongs to. */
+export async function openStoreWithTenant(folder?: string): Promise<Database> {
+  const database = openStore(folder);
+  await database.write(async (tx) => {
+    const fields = { name: 'Acme', createdAtMs: MADE_AT_MS };
+    await tx.insert(tenants).values({ id: 'ten_acme', markupPercent: '0', policy: '{}', ...fields });
+    const shown = { prefix: 'sk-reelay-abcd', lastFour: 'wxyz' };
+    await tx.insert(apiKeys).values({ id: 'key_acme', tenantId: 'ten_acme', digest: 'digest', ...shown, ...fields });
+  });
+  return database;
+}
+
+/** Puts the rows in, in one commit. */
+export async function store(database: Database, rows: { jobs?: JobRow[]; attempts?: AttemptRow[] }): Promise<void> {
+  await database.write(async (tx) => {
+    for (const row of rows.jobs ?? []) await tx.insert(jobs).values(row);
+    for (const row of rows.attempts ?? []) await tx.insert(attempts).values(row);
+  });
+}
+
+/** A queued job that holds one dollar. */
+export function jobRow(change: Partial<JobRow> = {}): JobRow {
+  return {
+    id: 'video_1',
+    tenantId: 'ten_acme',
+    keyId: 'key_acme',
+    state: 'queued',
+    model: 'kling-v3',
+    task: 'text_to_video',
+    resolution: '720p',
+    seconds: 5,
+    audio: false,
+    request: '{}',
+    presentation: '{}',
+    decision: '{}',
+    holdMicros: micros(1_000_000n),
+    settledMicros: micros(0n),
+    provider: null,
+    attempts: 0,
+    errorCode: null,
+    errorMessage: null,
+    leaseOwner: 'process_1',
+    leaseToken: 1,
+    dueAtMs: MADE_AT_MS,
+    createdAtMs: MADE_AT_MS,
+    startedAtMs: null,
+    endedAtMs: null,
+    queueUntilMs: MADE_AT_MS + DAY_MS,
+    deadlineAtMs: MADE_AT_MS + DAY_MS,
+    cancelRequestedAtMs: null,
+    saveTries: 0,
+    fileBytes: null,
+    fileDigest: null,
+    fileType: null,
+    fileWidth: null,
+    fileHeight: null,
+    fileDurationMs: null,
+    expiresAtMs: null,
+    deletedAtMs: null,
+    ...change,
+  };
+}
+
+/** What ending means for a job's columns: nothing is due, and a completed one has its file. */
+export const FAILED = { state: 'failed', dueAtMs: null, endedAtMs: MADE_AT_MS } as const;
+export const COMPLETED = { ...FAILED, state: 'completed', fileDigest: 'a1', fileBytes: 1 } as const;
+
+/** The first attempt of `video_1`, submitted and not yet answered; it holds a slot. */
+export function attemptRow(change: Partial<AttemptRow> = {}): AttemptRow {
+  return {
+    id: 'att_1',
+    jobId: 'video_1',
+    number: 1,
+    state: 'submitting',
+    provider: 'atlas',
+    account: 'atlas',
+    lane: 'atlas',
+    model: 'kling-v3',
+    upstream: 'kling/v3',
+    costMicros: micros(355_000n),
+    priceMicros: micros(355_000n),
+    card: 'atlas@2026-09-29',
+    rate: 'kling-v3 text_to_video 720p silent',
+    taskId: null,
+    handle: null,
+    videoUrlSealed: null,
+    usage: null,
+    slotHeld: true,
+    failureKind: null,
+    failureDetail: null,
+    absences: 0,
+    absentAtMs: null,
+    createdAtMs: MADE_AT_MS,
+    sendByMs: MADE_AT_MS + 60_000,
+    acceptedAtMs: null,
+    endedAtMs: null,
+    ...change,
+  };
+}
+
+/** Ids that count: `ent_001`, `ent_002`, in the order in which they are made. */
+export function countingMint(): Mint {
+  let made = 0;
+  return (prefix) => {
+    made += 1;
+    return `${prefix}_${String(made).padStart(3, '0')}`;
+  };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** One row of a rate card: kling-v3 from text, silent, in 720p, and whatever is changed. */
+export const rate = (change: Fields): Fields => ({
+  model: 'kling-v3',
+  tasks: ['text_to_video'],
+  resolution: '720p',
+  audio: false,
+  ...change,
+});
+
+/** A rate card as the text of its file; JSON is YAML. An undefined field is left out. */
+export function cardText(change: Fields = {}): string {
+  return JSON.stringify({
+    card: 'test-card',
+    effective: '2026-11-01',
+    source: { document: 'a price page', date: '2026-11-01', read: '2026-11-01' },
+    currency: 'USD',
+    kind: 'per_second',
+    failed: 'free',
+    limits: { min_seconds: 3, max_seconds: 15 },
+    rates: [rate({ usd_per_second: 0.1 })],
+    ...change,
+  });
+}
+
+export const cardOf = (change: Fields = {}): RateCard => parseRateCard(cardText(change), 'test-card.yaml');
