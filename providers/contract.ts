@@ -103,12 +103,109 @@ export interface Absent {
   readonly state: 'absent';
 }
 
+/** The task will not run any further and is not charged. */
+export interface Cancelled {
+  readonly state: 'cancelled';
+}
+
+/** The wish was taken; the task may still finish, and is charged then. */
+export interface CancelRequested {
+  readonly state: 'requested';
+}
+
+/** An image of ours on its way to a provider's own keeping. */
+export interface UploadFile {
+  readonly fileName: string;
+  readonly contentType: string;
+  readonly base64: string;
+}
+
+/** The address under which the provider will find what was uploaded. */
+export interface Uploaded {
+  readonly state: 'uploaded';
+  readonly url: string;
+}
+
+/** The bytes themselves go to `putUrl`, by PUT; afterwards they are found at `url`. */
+export interface UploadByPut {
+  readonly state: 'put';
+  readonly putUrl: string;
+  readonly url: string;
+}
+
+/** What the provider itself would charge for a submission; starts nothing. */
+export interface ProviderQuote {
+  readonly state: 'quoted';
+  /** Decimal dollars. */
+  readonly usd: string;
+}
+
+/** A prepaid pack as the provider counts it. */
+export interface ReportedPack {
+  readonly id: string;
+  readonly name: string;
+  readonly unitsTotal: string;
+  readonly unitsLeft: string;
+  readonly expiresAtMs: number;
+  readonly active: boolean;
+}
+
+/** What is left on an account, as far as the provider tells. */
+export interface Balance {
+  readonly state: 'balance';
+  readonly left?: ReportedUsage;
+  readonly packs?: readonly ReportedPack[];
+  /** Tasks that may run at once, where the provider says so. */
+  readonly slots?: number;
+}
+
+/** A provider's announcement, as it arrived. Header names are in lower case. */
+export interface Delivery {
+  readonly headers: Headers;
+  readonly rawBody: string;
+}
+
+/** What it takes to verify one. An empty list of secrets or keys refuses; it never accepts. */
+export interface DeliveryProof {
+  readonly nowMs: number;
+  /** Configured or made for this attempt. */
+  readonly secrets: readonly string[];
+  readonly keys: readonly JsonWebKey[];
+}
+
+/** A verified announcement. It wakes a job, which then reads the task; nothing in it is believed. */
+export interface Announcement {
+  /** Equal on redelivery. */
+  readonly deliveryId: string;
+  readonly taskId: string;
+}
+
+export interface Hooks<Handle> {
+  /** What proves a delivery: the unguessable path alone, a secret, or a signature under published keys. */
+  readonly proof: 'path' | 'secret' | 'keys';
+  /** The credential variable that holds the secret; absent with `secret`, the attempt's own is used. */
+  readonly secretVariable?: string;
+  /** Where the published keys are. */
+  readonly keys?: { readonly host: string; readonly path: string };
+  /** The announcement, if the delivery is genuine; null when it is not. Never throws. */
+  verify(delivery: Delivery, proof: DeliveryProof): Announcement | null;
+  /** A handle for a task that only an announcement has named; null where one cannot be made. */
+  adopt(taskId: string, upstream: string): Handle | null;
+}
+
 /** The images and videos of a request as this provider's wire takes them: an address, base64, or a data URL. */
 export interface SubmissionMedia {
   readonly firstFrame?: string;
   readonly lastFrame?: string;
   readonly references: readonly string[];
   readonly video?: string;
+  readonly staticMask?: string;
+  readonly dynamicMasks: readonly {
+    readonly mask: string;
+    readonly trajectory: readonly { readonly x: number; readonly y: number }[];
+  }[];
+  /** The provider's own id of the finished video that is extended. */
+  readonly extendedVideoId?: string;
 }
 
 /** Everything an adapter needs to write one submission. */
@@ -146,8 +243,12 @@ export interface ProviderSettings {
   readonly slotsDefault: number;
   /** What that number counts: all tasks of the account, or those of one model. */
   readonly slotsPer: 'account' | 'model';
+  /** Variables that point a host other than `api` elsewhere: `{ files: 'EVOLINK_FILES_URL' }`. */
+  readonly hostVariables?: Readonly<Record<string, string>>;
   /** Variables of which one complete set configures the account; the names of the set become its credentials. */
   readonly credentialVariables: readonly (readonly string[])[];
+  /** Credentials that an account may have besides. */
+  readonly optionalVariables?: readonly string[];
 }
 
 export interface Provider<Credentials, Handle extends Json> {
@@ -166,58 +267,9 @@ export interface Provider<Credentials, Handle extends Json> {
   readonly poll: Exchange<Credentials, Handle, Pending<Handle> | Finished>;
   /** Looks for the task of an attempt whose answer was lost; only where the provider keeps our tag. */
   readonly find?: Exchange<Credentials, Submission, Submitted<Handle> | Absent>;
-}
-
-/** An exchange with its credentials filled in and its input read from storage. */
-export interface BoundExchange<Input, Outcome> {
-  request(input: Input, nowMs: number): ProviderRequest;
-  response(response: ProviderResponse, input: Input): Outcome | Failure;
-}
-
-/** A provider as the rest of the gateway sees it: handles are JSON, credentials are out of sight. */
-export interface Connection {
-  readonly submit: BoundExchange<Submission, Submitted<Json>>;
-  readonly poll: BoundExchange<Json, Pending<Json> | Finished>;
-  readonly find?: BoundExchange<Submission, Submitted<Json> | Absent>;
-}
-
-/** A provider without its type parameters: data about it, and `connect`. */
-export interface AnyProvider
-  extends Pick<Provider<never, never>, 'id' | 'name' | 'settings' | 'capabilities' | 'media' | 'linkLifeMs'> {
-  /** The exchanges for one account. Throws a ZodError when the variables are not this provider's credentials. */
-  connect(variables: Readonly<Record<string, string>>): Connection;
-}
-
-/** Wraps an adapter so that stored JSON is decoded through its own schemas on every way in. */
-export function defineProvider<Credentials, Handle extends Json>(provider: Provider<Credentials, Handle>): AnyProvider {
-  const { id, name, settings, capabilities, media, linkLifeMs, submit, poll, find } = provider;
-  return {
-    id,
-    name,
-    settings,
-    capabilities,
-    media,
-    linkLifeMs,
-    connect(variables) {
-      const credentials = provider.credentials.parse(variables);
-      return {
-        submit: bind(submit, credentials),
-        poll: {
-          request: (input, nowMs) => poll.request(provider.handle.parse(input), { credentials, nowMs }),
-          response: (response, input) => poll.response(response, provider.handle.parse(input)),
-        },
-        ...(find && { find: bind(find, credentials) }),
-      };
-    },
-  };
-}
-
-function bind<Credentials, Input, Outcome>(
-  exchange: Exchange<Credentials, Input, Outcome>,
-  credentials: Credentials,
-): BoundExchange<Input, Outcome> {
-  return {
-    request: (input, nowMs) => exchange.request(input, { credentials, nowMs }),
-    response: (response, input) => exchange.response(response, input),
-  };
+  readonly cancel?: Exchange<Credentials, Handle, Cancelled | CancelRequested>;
+  readonly upload?: Exchange<Credentials, UploadFile, Uploaded | UploadByPut>;
+  readonly quote?: Exchange<Credentials, Submission, ProviderQuote>;
+  readonly balance?: Exchange<Credentials, { readonly fromMs: number; readonly toMs: number }, Balance>;
+  readonly hooks?: Hooks<Handle>;
 }

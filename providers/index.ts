@@ -1,5 +1,5 @@
 import { atlas } from './atlas/index.ts';
-import type { AnyProvider } from './contract.ts';
+import type { AnyProvider } from './define.ts';
 import { evolink } from './evolink/index.ts';
 import { fal } from './fal/index.ts';
 import { kling } from './kling/index.ts';

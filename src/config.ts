@@ -7,7 +7,7 @@ import { BlockList } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import type { AnyProvider } from '../providers/contract.ts';
+import type { AnyProvider } from '../providers/define.ts';
 import { PROVIDERS } from '../providers/index.ts';
 import { Secret } from './ground/secret.ts';
 import { DAY_MS, SECOND_MS } from './ground/time.ts';

@@ -5,18 +5,18 @@
 import { z } from 'zod';
 import { DAY_MS } from '../../src/ground/time.ts';
 import { failure, isSuccess, isWebAddress, outline, protocolError, read } from '../answers.ts';
-import {
-  defineProvider,
-  type Exchange,
-  type Failure,
-  type Finished,
-  type Headers,
-  type Json,
-  type Pending,
-  type ProviderResponse,
-  type Submission,
-  type Submitted,
+import type {
+  Exchange,
+  Failure,
+  Finished,
+  Headers,
+  Json,
+  Pending,
+  ProviderResponse,
+  Submission,
+  Submitted,
 } from '../contract.ts';
+import { defineProvider } from '../define.ts';
 import { capabilities } from './capabilities.ts';
 import { classify, classifyFailedTask, classifyRead } from './failures.ts';
 

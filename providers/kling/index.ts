@@ -6,19 +6,19 @@ import { z } from 'zod';
 import { DAY_MS } from '../../src/ground/time.ts';
 import type { VideoRequest } from '../../src/ground/video-request.ts';
 import { failure, isSuccess, isWebAddress, outline, protocolError, read } from '../answers.ts';
-import {
-  type Absent,
-  defineProvider,
-  type Exchange,
-  type Failure,
-  type Finished,
-  type Headers,
-  type Json,
-  type Pending,
-  type ProviderResponse,
-  type Submission,
-  type Submitted,
+import type {
+  Absent,
+  Exchange,
+  Failure,
+  Finished,
+  Headers,
+  Json,
+  Pending,
+  ProviderResponse,
+  Submission,
+  Submitted,
 } from '../contract.ts';
+import { defineProvider } from '../define.ts';
 import { capabilities } from './capabilities.ts';
 import { classify, classifyFailedTask } from './failures.ts';
 

@@ -1,4 +1,5 @@
-import type { Absent, BoundExchange, Failure, Json, Submission, Submitted } from '../../providers/contract.ts';
+import type { Absent, Failure, Json, Submission, Submitted } from '../../providers/contract.ts';
+import type { BoundExchange } from '../../providers/define.ts';
 import { crashPoint } from '../ground/crash.ts';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../ground/time.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';

@@ -1,4 +1,5 @@
-import type { BoundExchange, Failure, Json, Submission, Submitted } from '../../providers/contract.ts';
+import type { Failure, Json, Submission, Submitted } from '../../providers/contract.ts';
+import type { BoundExchange } from '../../providers/define.ts';
 import type { Answer } from '../wire/call.ts';
 
 /** What a submission has come to. Everything that is neither accepted nor certainly refused is doubt. */

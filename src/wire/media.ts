@@ -31,6 +31,10 @@ export async function resolveMedia(
     ...(request.lastFrame && { lastFrame: await resolve(request.lastFrame) }),
     references: await Promise.all(request.references.map(resolve)),
     ...(request.video && { video: await resolve(request.video.media) }),
+    ...(request.masks?.static && { staticMask: await resolve(request.masks.static) }),
+    dynamicMasks: await Promise.all(
+      (request.masks?.dynamic ?? []).map(async ({ mask, trajectory }) => ({ mask: await resolve(mask), trajectory })),
+    ),
   };
 }
 

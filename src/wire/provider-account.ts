@@ -1,4 +1,4 @@
-import type { AnyProvider, Connection } from '../../providers/contract.ts';
+import type { AnyProvider, Connection } from '../../providers/define.ts';
 import type { Target } from './call.ts';
 
 /** One configured account at one provider, ready to be asked. */
