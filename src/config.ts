@@ -173,7 +173,10 @@ function withFiles(environment: Environment): Record<string, string> {
 }
 
 function isOurs(name: string): boolean {
-  const credentials = PROVIDERS.flatMap((provider) => provider.settings.credentialVariables.flat());
+  const credentials = PROVIDERS.flatMap(({ settings }) => [
+    ...settings.credentialVariables.flat(),
+    ...(settings.optionalVariables ?? []),
+  ]);
   return name in variables.shape || credentials.includes(name);
 }
 
@@ -197,12 +200,24 @@ function accountOf(
   given: Readonly<Record<string, string>>,
   klingPackage: string,
 ): AccountConfig[] {
-  const { prefix, credentialVariables, hosts, slotsDefault } = provider.settings;
+  const {
+    prefix,
+    credentialVariables,
+    optionalVariables = [],
+    hosts,
+    hostVariables = {},
+    slotsDefault,
+  } = provider.settings;
   const names = credentialVariables.find((set) => set.every((name) => given[name] !== undefined));
   if (!names) return [];
-  const base = given[`${prefix}_BASE_URL`];
-  if (base !== undefined && !webAddress.safeParse(base).success) {
-    throw new ConfigError(`${prefix}_BASE_URL: expected an http or https address (got ${JSON.stringify(base)})`);
+  const baseUrls: Record<string, string> = { ...hosts };
+  for (const [host, variable] of Object.entries({ ...hostVariables, api: `${prefix}_BASE_URL` })) {
+    const address = given[variable];
+    if (address === undefined) continue;
+    if (!webAddress.safeParse(address).success) {
+      throw new ConfigError(`${variable}: expected an http or https address (got ${JSON.stringify(address)})`);
+    }
+    baseUrls[host] = address;
   }
   const slots = whole(1, 1_000_000).safeParse(given[`${prefix}_CONCURRENCY`] ?? slotsDefault);
   if (!slots.success) {
@@ -213,8 +228,13 @@ function accountOf(
     {
       id: provider.id,
       provider,
-      variables: Object.fromEntries(names.map((name) => [name, new Secret(given[name] ?? '')])),
-      baseUrls: base === undefined ? hosts : { ...hosts, api: base },
+      variables: Object.fromEntries(
+        [...names, ...optionalVariables.filter((name) => given[name] !== undefined)].map((name) => [
+          name,
+          new Secret(given[name] ?? ''),
+        ]),
+      ),
+      baseUrls,
       slots: slots.data,
       packageId: klingPackage,
     },

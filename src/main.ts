@@ -4,9 +4,10 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
+import type { AnyProvider } from '../providers/define.ts';
 import { PROVIDERS } from '../providers/index.ts';
 import type { AccountConfig, Config } from './config.ts';
-import { type Mint, newId, type Random, systemRandom } from './ground/id.ts';
+import { createMint, type Random, systemRandom } from './ground/id.ts';
 import { createLog, type Log } from './ground/log.ts';
 import { Secret } from './ground/secret.ts';
 import { systemClock } from './ground/time.ts';
@@ -50,7 +51,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const log = createLog(config.logLevel);
   const random = systemRandom;
-  const mint: Mint = (prefix) => newId(prefix, systemClock.nowMs(), random);
+  const mint = createMint(systemClock, random);
   const cards = loadRateCards(config.rateCardsDir);
   const database = openSqlite({ folder: config.dataDir, migrationsFolder: config.migrationsDir });
   const sandbox = config.sandbox ? await startSandbox(config) : null;
@@ -82,6 +83,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
       leaseMs: config.leaseMs,
       retentionMs: config.retentionMs,
       storePrompts: config.storePrompts,
+      publicUrl: config.publicUrl,
     },
     signals: { slotFreed: (lane) => workerReady.worker?.slotFreed(lane) },
     processId: mint('process'),
@@ -95,7 +97,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
     jobs,
     worker,
     log,
-    sellers: sellersOf(accounts),
+    sellers: sellersOf(accounts, config.publicUrl !== null),
     conditionsOf: (offer) => idleConditions(accounts.get(offer.account)?.slots ?? 1),
     addressRules,
     aliases: DEFAULT_ALIASES,
@@ -134,6 +136,8 @@ function connectAccounts(configs: readonly AccountConfig[]): Map<string, Provide
         provider: config.provider,
         connection: config.provider.connect(variables),
         target: { baseUrls: config.baseUrls, secrets: Object.values(variables) },
+        credentials: Object.keys(variables),
+        hookSecrets: hookSecretsOf(config.provider, variables),
         slots: config.slots,
         ...(config.packageId !== undefined && { packageId: config.packageId }),
       };
@@ -142,20 +146,28 @@ function connectAccounts(configs: readonly AccountConfig[]): Map<string, Provide
   );
 }
 
+function hookSecretsOf(provider: AnyProvider, variables: Readonly<Record<string, string>>): string[] {
+  const secret = variables[provider.hooks?.secretVariable ?? ''];
+  return secret === undefined ? [] : [secret];
+}
+
 /** Who can be asked, in the order of the list of providers; a provider without an account takes no part, and says so. */
-function sellersOf(accounts: ReadonlyMap<string, ProviderAccount>): Seller[] {
+function sellersOf(accounts: ReadonlyMap<string, ProviderAccount>, linkable: boolean): Seller[] {
   return PROVIDERS.flatMap((provider): Seller[] => {
     const own = [...accounts.values()].filter((account) => account.provider.id === provider.id);
     if (own.length === 0) {
       const { id, capabilities } = provider;
-      return [{ provider: id, account: id, capabilities, refuses: () => 'is not configured: no key is set' }];
+      return [
+        { provider: id, account: id, capabilities, credentials: [], refuses: () => 'is not configured: no key is set' },
+      ];
     }
     return own.map((account) => ({
       provider: provider.id,
       account: account.id,
       capabilities: provider.capabilities,
+      credentials: account.credentials,
       ...(account.packageId !== undefined && { packageId: account.packageId }),
-      refuses: (request) => mediaRefusal(provider.media, request),
+      refuses: (request) => mediaRefusal(provider, request, linkable),
     }));
   });
 }

@@ -64,7 +64,9 @@ create table jobs (
   constraint jobs_state check (state in ('queued', 'running', 'saving', 'completed', 'failed', 'cancelled')),
   constraint jobs_money check (settled_micros >= 0 and settled_micros <= hold_micros),
   constraint jobs_due check ((due_at_ms is null) = (state in ('completed', 'failed', 'cancelled'))),
-  constraint jobs_file check (state <> 'completed' or (file_digest is not null and file_bytes > 0))
+  constraint jobs_file check (
+    state <> 'completed' or (file_digest is not null and file_bytes is not null and file_bytes > 0)
+  )
 );
 --> statement-breakpoint
 create index jobs_tenant_created on jobs (tenant_id, created_at_ms, id) where deleted_at_ms is null;
@@ -90,6 +92,8 @@ create table attempts (
   video_url_sealed text,
   usage text,
   slot_held integer not null,
+  hook_token_digest text,
+  announced_task_id text,
   failure_kind text,
   failure_detail text,
   absences integer not null,
@@ -109,6 +113,8 @@ create unique index attempts_number on attempts (job_id, number);
 create unique index attempts_live on attempts (job_id) where state in ('submitting', 'running', 'in_doubt');
 --> statement-breakpoint
 create unique index attempts_task on attempts (account, task_id) where task_id is not null;
+--> statement-breakpoint
+create unique index attempts_hook on attempts (hook_token_digest) where hook_token_digest is not null;
 --> statement-breakpoint
 create index attempts_slots on attempts (lane) where slot_held = 1;
 --> statement-breakpoint

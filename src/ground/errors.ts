@@ -27,6 +27,11 @@ export const ERRORS = {
   video_not_deletable: { status: 400, type: INVALID, sentence: 'A video can be deleted once it has ended.' },
   video_not_cancellable: { status: 400, type: INVALID, sentence: 'The video has already ended.' },
   invalid_api_key: { status: 401, type: INVALID, sentence: 'The API key is missing or not valid.' },
+  invalid_signature: {
+    status: 401,
+    type: INVALID,
+    sentence: 'The signature of this delivery is missing or not valid.',
+  },
   permission_denied: { status: 403, type: INVALID, sentence: 'This API key may not do that.' },
   not_found: { status: 404, type: INVALID, sentence: 'There is nothing at this address.' },
   video_not_found: { status: 404, type: INVALID, sentence: 'There is no such video.' },

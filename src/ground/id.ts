@@ -1,11 +1,12 @@
 /**
- * Ids: `<prefix>_<8 characters of time><24 random characters>`, and the only randomness of the gateway.
+ * Ids: `<prefix>_<10 characters of time><24 random characters>`, and the only randomness of the gateway.
  *
  * The time prefix keeps rows that are written together side by side in an index: random (version 4) ids made batched
  * inserts 3.6 times dearer at 100,000 rows. The 24 random base62 characters (142 bits) make an id unguessable.
  */
 import { randomFillSync } from 'node:crypto';
 import { assert } from './assert.ts';
+import type { Clock } from './time.ts';
 
 /** A source of chance. The simulation passes a seeded one. */
 export interface Random {
@@ -59,6 +60,8 @@ export function randomText(random: Random, length: number): string {
 export type IdPrefix = 'ten' | 'key' | 'video' | 'att' | 'ent' | 'req' | 'upload' | 'process';
 
 const TIME_CHARACTERS = 8;
+/** Ids of one millisecond are numbered, so that they keep their order too. */
+const NUMBER_CHARACTERS = 2;
 const RANDOM_CHARACTERS = 24;
 
 /** A whole number in base62, padded with zeros to `width` characters; higher digits are dropped. */
@@ -69,12 +72,25 @@ export function toBase62(value: number, width: number): string {
 }
 
 /** A new id that sorts after every id of an earlier millisecond. */
-export function newId(prefix: IdPrefix, nowMs: number, random: Random): string {
-  return `${prefix}_${toBase62(nowMs, TIME_CHARACTERS)}${randomText(random, RANDOM_CHARACTERS)}`;
+export function newId(prefix: IdPrefix, nowMs: number, random: Random, number = 0): string {
+  const time = toBase62(nowMs, TIME_CHARACTERS) + toBase62(number, NUMBER_CHARACTERS);
+  return `${prefix}_${time}${randomText(random, RANDOM_CHARACTERS)}`;
 }
 
 /** Makes ids with a clock and a source of chance already chosen. */
 export type Mint = (prefix: IdPrefix) => string;
+
+/** A mint whose ids sort in the order in which they were made, also within a millisecond. */
+export function createMint(clock: Clock, random: Random): Mint {
+  let lastMs = 0;
+  let number = 0;
+  return (prefix) => {
+    const nowMs = Math.floor(clock.nowMs());
+    number = nowMs === lastMs ? number + 1 : 0;
+    lastMs = nowMs;
+    return newId(prefix, nowMs, random, number);
+  };
+}
 
 const ID = /^[a-z]+_[0-9A-Za-z]{20,40}$/;
 

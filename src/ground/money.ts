@@ -119,7 +119,7 @@ export function usd(decimal: string | number): Micros {
   return micros(scaled / value.d);
 }
 
-/** The amount as a JSON number of dollars with at most six decimals. Exact up to nine billion dollars. */
+/** The amount as a JSON number of dollars with at most six decimals. Exact up to eight billion dollars. */
 export function toUsdNumber(amount: Micros): number {
   return Number(amount) / Number(MICROS_PER_USD);
 }

@@ -38,7 +38,7 @@ export function operationAdminRoutes(deps: FrontDeps): Route[] {
       path: '/audit',
       summary: 'Recompute the ledger and name every difference',
       answer: auditSchema,
-      handle: async (c) => c.json(await deps.jobs.database.read(audit)),
+      handle: async (c) => c.json(await deps.jobs.database.snapshot(audit)),
     },
   ];
 }

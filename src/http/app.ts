@@ -5,6 +5,7 @@ import { operationAdminRoutes } from './admin-operations.ts';
 import { tenantAdminRoutes } from './admin-tenants.ts';
 import { Authenticator, adminOnly } from './auth.ts';
 import type { App, Ctx, Env, FrontDeps } from './context.ts';
+import { mountProviderRoutes } from './hooks.ts';
 import { modelRoutes } from './models.ts';
 import { openApiDocument } from './openapi.ts';
 import { mount } from './route-table.ts';
@@ -43,6 +44,7 @@ export function createApp(deps: FrontDeps): App {
     ...(deps.adminKey === null ? [] : [{ base: '/admin/v1', routes: admin }]),
   ]);
   app.get('/openapi.json', (c) => c.json(document));
+  mountProviderRoutes(app, deps);
 
   if (deps.adminKey !== null) {
     const adminApp = new Hono<Env>();

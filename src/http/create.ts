@@ -103,7 +103,8 @@ async function considerBody(
     ...(ignored.length > 0 ? [`not used: ${ignored.join(', ')}`] : []),
   ];
   const estimate = toUsdNumber(decision.route[0]?.offer?.quote.priceMicros ?? decision.holdMicros);
-  return { request, decision, presentation: { ...presentation, estimate, warnings, metadata: tagsOf(fields) } };
+  const shown: Presentation = { ...presentation, estimate, warnings, metadata: tagsOf(fields) };
+  return { request, decision, presentation: { ...shown, ...sandboxFault(deps, c) } };
 }
 
 function assertKnown(routing: RequestRouting, unknown: readonly string[]): void {
@@ -111,6 +112,12 @@ function assertKnown(routing: RequestRouting, unknown: readonly string[]): void 
   if (!routing.requireParameters || first === undefined) return;
   const message = `Unknown field '${first}', and provider.require_parameters is set.`;
   throw new GatewayError('unknown_parameter', { message, param: first });
+}
+
+/** In the sandbox a request may say what should go wrong with it. */
+function sandboxFault(deps: FrontDeps, c: Ctx): Pick<Presentation, 'sandboxFault'> {
+  const fault = deps.sandbox ? c.req.header('x-reelay-sandbox-fault') : undefined;
+  return fault === undefined || !/^[a-z_]{1,40}$/.test(fault) ? {} : { sandboxFault: fault };
 }
 
 /** The caller's own tags, echoed with the video. */

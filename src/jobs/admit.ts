@@ -26,6 +26,8 @@ export interface Presentation {
   readonly estimate: number;
   readonly metadata: Readonly<Record<string, string>>;
   readonly warnings: readonly string[];
+  /** In the sandbox: what this request wants to go wrong. */
+  readonly sandboxFault?: string;
 }
 
 export interface Admission {

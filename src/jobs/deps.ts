@@ -13,12 +13,14 @@ import type { ProviderAccount } from '../wire/provider-account.ts';
 /** The way to configured providers; the simulation puts an emulated one here. */
 export interface Wire {
   read(target: Target, request: ProviderRequest): Promise<Answer>;
+  upload(target: Target, request: ProviderRequest): Promise<Answer>;
   submit(target: Target, request: ProviderRequest, maySend: () => boolean): Promise<Answer>;
 }
 
 /** The way to foreign assets. */
 export interface Downloads {
   download(address: string, part: PartFile, bytesMax: number): Promise<Downloaded | NotDownloaded>;
+  put(address: string, bytes: Buffer, contentType: string): Promise<string | null>;
 }
 
 /** The figures that steer the life of a job; `config.ts` reads them once. */
@@ -27,6 +29,8 @@ export interface JobSettings {
   readonly doubtMs: number;
   readonly leaseMs: number;
   readonly retentionMs: number;
+  /** Where this gateway is reached from outside; null: no links, no webhooks. */
+  readonly publicUrl: string | null;
   /** False: prompts are removed from the row when the job ends. */
   readonly storePrompts: boolean;
 }

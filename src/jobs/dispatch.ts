@@ -6,10 +6,12 @@ import { nextCandidate } from '../routing/next.ts';
 import { Undo } from '../store/database.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
-import { failJob } from './close.ts';
+import { failJob, requestOf } from './close.ts';
 import { type Deps, ENDED, type StepResult } from './deps.ts';
-import { insertAttempt, takeSlot, updateJob } from './rows.ts';
-import { SEND_WITHIN_MS, submitAttempt } from './submit.ts';
+import { type AttemptHook, makeHook } from './hook.ts';
+import { prepareMedia } from './media.ts';
+import { insertAttempt, slotsTaken, takeSlot, updateJob } from './rows.ts';
+import { recordUnprepared, SEND_WITHIN_MS, submissionOf, submitAttempt } from './submit.ts';
 
 /** Where a candidate's slot is counted: the account; Kling counts running tasks per model version. */
 export function laneOf(account: ProviderAccount, model: string): string {
@@ -17,8 +19,8 @@ export function laneOf(account: ProviderAccount, model: string): string {
 }
 
 /**
- * Gives the job to its next candidate: takes a slot, writes the attempt, then submits it. A job whose candidates are
- * used up, or whose time is, ends here, free of charge.
+ * Gives the job to its next candidate: brings its media there, takes a slot, writes the attempt, then submits it. A job
+ * whose candidates are used up, or whose time is, ends here, free of charge.
  */
 export async function dispatchJob(deps: Deps, job: JobRow, past: readonly AttemptRow[]): Promise<StepResult> {
   const chosen = choose(deps, job, past);
@@ -27,10 +29,18 @@ export async function dispatchJob(deps: Deps, job: JobRow, past: readonly Attemp
     return ENDED;
   }
   const account = present(deps.accounts.get(chosen.account), 'the account of a configured candidate');
-  const attempt = newAttempt(deps, job, chosen, laneOf(account, chosen.model), past.length + 1);
-  const taken = await beginAttempt(deps, job, attempt, account.slots);
-  if (!taken) return { kind: 'waits_for_slot', lane: attempt.lane };
-  return await submitAttempt(deps, { ...job, attempts: attempt.number }, attempt, account);
+  const lane = laneOf(account, chosen.model);
+  const taken = await deps.database.read((tx) => slotsTaken(tx, lane));
+  if (taken >= account.slots) return { kind: 'waits_for_slot', lane };
+
+  const hook = makeHook(deps, account.provider);
+  const attempt = newAttempt(deps, job, chosen, { lane, number: past.length + 1, hook });
+  const media = await prepareMedia(deps, requestOf(job), account);
+  if ('state' in media) return await recordUnprepared(deps, job, attempt, media);
+  const begun = await beginAttempt(deps, job, attempt, account.slots);
+  if (!begun) return { kind: 'waits_for_slot', lane };
+  const submission = submissionOf(job, attempt, media, hook);
+  return await submitAttempt(deps, { ...job, attempts: attempt.number }, attempt, account, submission);
 }
 
 /** The candidate to ask, or why the job ends. */
@@ -58,7 +68,12 @@ async function beginAttempt(deps: Deps, job: JobRow, attempt: AttemptRow, slots:
   });
 }
 
-function newAttempt(deps: Deps, job: JobRow, candidate: StoredCandidate, lane: string, number: number): AttemptRow {
+function newAttempt(
+  deps: Deps,
+  job: JobRow,
+  candidate: StoredCandidate,
+  { lane, number, hook }: { readonly lane: string; readonly number: number; readonly hook: AttemptHook | null },
+): AttemptRow {
   const nowMs = deps.clock.nowMs();
   const card = present(candidate.card, 'the card of a candidate in the route');
   return {
@@ -80,6 +95,8 @@ function newAttempt(deps: Deps, job: JobRow, candidate: StoredCandidate, lane: s
     videoUrlSealed: null,
     usage: null,
     slotHeld: true,
+    hookTokenDigest: hook?.digest ?? null,
+    announcedTaskId: null,
     failureKind: null,
     failureDetail: null,
     absences: 0,

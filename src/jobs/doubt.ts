@@ -1,13 +1,16 @@
-import type { Absent, Failure, Json, Submission, Submitted } from '../../providers/contract.ts';
+import type { Absent, Failure, Json, Submission, SubmissionMedia, Submitted } from '../../providers/contract.ts';
 import type { BoundExchange } from '../../providers/define.ts';
 import { crashPoint } from '../ground/crash.ts';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../ground/time.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
+import { requestOf } from './close.ts';
 import { type Deps, dueIn, type StepResult } from './deps.ts';
+import { makeHook } from './hook.ts';
 import { attemptMoves } from './job.ts';
-import { giveUp, pollAttempt } from './poll.ts';
-import { freeSlot, updateAttempt, updateJob } from './rows.ts';
+import { prepareMedia } from './media.ts';
+import { giveUp, pollAttempt, readTask } from './poll.ts';
+import { attemptOfTask, freeSlot, updateAttempt, updateJob } from './rows.ts';
 import { recordAccepted, SEND_WITHIN_MS, submissionOf, submitAttempt } from './submit.ts';
 
 /** Absence is believed no sooner than this after the submission could last have left … */
@@ -18,6 +21,9 @@ const ABSENCES_NEEDED = 2;
 /** No generation takes longer: past it the slot is surely free. */
 const LONGEST_GENERATION_MS = HOUR_MS;
 const LOOK_AGAIN_MAX_MS = 30 * SECOND_MS;
+
+/** A look-up goes by the tag alone. */
+const NO_MEDIA: SubmissionMedia = { references: [], dynamicMasks: [] };
 
 /**
  * Looks after an attempt whose submission was never answered, or whose task has vanished.
@@ -40,10 +46,13 @@ export async function lookAfterDoubt(
     return await lookAfterDoubt(deps, job, freed, account);
   }
   if (attempt.handle !== null) return await pollAttempt(deps, job, attempt, account);
+  if (attempt.announcedTaskId !== null) {
+    const adopted = await adoptAnnounced(deps, job, attempt, account, attempt.announcedTaskId);
+    if (adopted) return adopted;
+  }
   const { find } = account.connection;
   if (!find) return lookAgain(deps, job, attempt);
-  const submission = await submissionOf(deps, job, attempt, account);
-  const outcome = await look(deps, find, submission, account);
+  const outcome = await look(deps, find, submissionOf(job, attempt, NO_MEDIA, null), account);
   switch (outcome.state) {
     case 'submitted':
       deps.log.info('attempt found again', { video: job.id, attempt: attempt.id, provider: attempt.provider });
@@ -53,6 +62,27 @@ export async function lookAfterDoubt(
     case 'failure':
       return lookAgain(deps, job, attempt);
   }
+}
+
+/**
+ * The task that an announcement named: read with our own key. One that can be read, and that no other attempt has, is
+ * ours; one that cannot is nobody's, and the attempt stays in doubt.
+ */
+async function adoptAnnounced(
+  deps: Deps,
+  job: JobRow,
+  attempt: AttemptRow,
+  account: ProviderAccount,
+  taskId: string,
+): Promise<StepResult | null> {
+  const handle = account.provider.hooks?.adopt(taskId, attempt.upstream) ?? null;
+  if (handle === null) return null;
+  const outcome = await readTask(deps, { ...attempt, handle: JSON.stringify(handle) }, account);
+  if (outcome.state === 'failure' && outcome.task !== 'ended') return null;
+  const taken = await deps.database.read((tx) => attemptOfTask(tx, account.id, taskId));
+  if (taken !== null && taken !== attempt.id) return null;
+  deps.log.info('attempt found by its webhook', { video: job.id, attempt: attempt.id, provider: attempt.provider });
+  return await recordAccepted(deps, job, attempt, { state: 'submitted', taskId, handle });
 }
 
 async function look(
@@ -91,6 +121,9 @@ async function recordAbsence(
  * a repeat, and find it for us.
  */
 async function sendAgain(deps: Deps, job: JobRow, attempt: AttemptRow, account: ProviderAccount): Promise<StepResult> {
+  const hook = makeHook(deps, account.provider);
+  const media = await prepareMedia(deps, requestOf(job), account);
+  if ('state' in media) return lookAgain(deps, job, attempt);
   const nowMs = deps.clock.nowMs();
   const change = {
     state: attemptMoves(attempt.state, 'submitting'),
@@ -98,13 +131,15 @@ async function sendAgain(deps: Deps, job: JobRow, attempt: AttemptRow, account: 
     absentAtMs: null,
     sendByMs: nowMs + SEND_WITHIN_MS,
     failureDetail: null,
+    hookTokenDigest: hook?.digest ?? null,
   };
   await deps.database.write(async (tx) => {
     await updateJob(tx, job, { dueAtMs: nowMs });
     await updateAttempt(tx, attempt.id, change);
   });
   crashPoint('doubt.send_again');
-  return await submitAttempt(deps, job, { ...attempt, ...change }, account);
+  const again = { ...attempt, ...change };
+  return await submitAttempt(deps, job, again, account, submissionOf(job, again, media, hook));
 }
 
 async function freeSlotOf(deps: Deps, job: JobRow, attempt: AttemptRow): Promise<AttemptRow> {

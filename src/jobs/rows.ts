@@ -121,6 +121,19 @@ const lowerLane = (tx: Tx) =>
     .where(eq(lanes.lane, sql.placeholder('lane')))
     .prepare();
 
+const laneRow = (tx: Tx) =>
+  tx
+    .select({ running: lanes.running })
+    .from(lanes)
+    .where(eq(lanes.lane, sql.placeholder('lane')))
+    .prepare();
+
+/** Tasks that hold a slot of the lane now. For a look ahead; only `takeSlot` decides. */
+export async function slotsTaken(tx: Tx, lane: string): Promise<number> {
+  const [row] = await statement(tx, laneRow).execute({ lane });
+  return row?.running ?? 0;
+}
+
 /** Gives a slot back. A table check refuses to give back more than was taken. */
 export async function freeSlot(tx: Tx, lane: string): Promise<void> {
   await statement(tx, lowerLane).execute({ lane });
@@ -223,4 +236,31 @@ export async function markDeleted(tx: Tx, id: string, nowMs: number): Promise<vo
     .update(jobs)
     .set({ deletedAtMs: nowMs })
     .where(and(eq(jobs.id, id), isNull(jobs.dueAtMs)));
+}
+
+/** The attempt that has this task of this account; null when none has. */
+export async function attemptOfTask(tx: Tx, account: string, taskId: string): Promise<string | null> {
+  const [row] = await tx
+    .select({ id: attempts.id })
+    .from(attempts)
+    .where(and(eq(attempts.account, account), eq(attempts.taskId, taskId)));
+  return row?.id ?? null;
+}
+
+const attemptByHook = (tx: Tx) =>
+  tx
+    .select()
+    .from(attempts)
+    .where(eq(attempts.hookTokenDigest, sql.placeholder('digest')))
+    .prepare();
+
+/** The attempt whose webhook address has the token of this digest. */
+export async function attemptOfHook(tx: Tx, digest: string): Promise<AttemptRow | null> {
+  const [row] = await statement(tx, attemptByHook).execute({ digest });
+  return row ?? null;
+}
+
+/** Notes the task that an announcement named. It is a hint: only an attempt in doubt will look at it. */
+export async function noteAnnouncedTask(tx: Tx, attemptId: string, taskId: string): Promise<void> {
+  await tx.update(attempts).set({ announcedTaskId: taskId }).where(eq(attempts.id, attemptId));
 }

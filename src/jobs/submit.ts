@@ -1,14 +1,22 @@
-import type { Failure, Json, Submission, Submitted } from '../../providers/contract.ts';
+import type {
+  Failure,
+  Json,
+  ProviderRequest,
+  Submission,
+  SubmissionMedia,
+  Submitted,
+} from '../../providers/contract.ts';
 import { crashPoint } from '../ground/crash.ts';
 import { SECOND_MS } from '../ground/time.ts';
 import { backoffMs, ruleFor } from '../routing/failure.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
-import { resolveMedia } from '../wire/media.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
-import { endAttempt, requestOf, uploadName } from './close.ts';
+import type { Presentation } from './admit.ts';
+import { endAttempt, requestOf } from './close.ts';
 import { type Deps, DUE_NOW, dueIn, type StepResult } from './deps.ts';
+import type { AttemptHook } from './hook.ts';
 import { attemptMoves, jobMoves } from './job.ts';
-import { updateAttempt, updateJob } from './rows.ts';
+import { attemptOfTask, insertAttempt, updateAttempt, updateJob } from './rows.ts';
 import { judgeSubmission, type Verdict } from './verdict.ts';
 
 /**
@@ -29,29 +37,56 @@ export async function submitAttempt(
   job: JobRow,
   attempt: AttemptRow,
   account: ProviderAccount,
+  submission: Submission,
 ): Promise<StepResult> {
   crashPoint('submit.row');
   const sendBeforeMs = deps.clock.monotonicMs() + SEND_WITHIN_MS;
-  const submission = await submissionOf(deps, job, attempt, account);
-  const request = account.connection.submit.request(submission, deps.clock.nowMs());
+  const { submit } = account.connection;
+  const request = withSandboxFault(job, submit.request(submission, deps.clock.nowMs()));
   const maySend = () => deps.clock.monotonicMs() <= sendBeforeMs;
   const answer = await deps.wire.submit(account.target, request, maySend);
   crashPoint('submit.sent');
-  const verdict = judgeSubmission(answer, account.connection.submit, submission);
-  return await recordVerdict(deps, job, attempt, verdict);
+  return await recordVerdict(deps, job, attempt, judgeSubmission(answer, submit, submission));
 }
 
-/** The submission of an attempt, the same each time it is built. */
-export async function submissionOf(
-  deps: Pick<Deps, 'files'>,
+/** What the adapter needs to write the submission of an attempt. */
+export function submissionOf(
   job: JobRow,
   attempt: AttemptRow,
-  account: ProviderAccount,
-): Promise<Submission> {
-  const request = { ...requestOf(job), model: attempt.model };
-  const readUpload = (id: string) => deps.files.read(uploadName(id));
-  const media = await resolveMedia(account.provider.media, request, readUpload);
-  return { attemptId: attempt.id, request, media, upstream: attempt.upstream };
+  media: SubmissionMedia,
+  hook: AttemptHook | null,
+): Submission {
+  return {
+    attemptId: attempt.id,
+    request: { ...requestOf(job), model: attempt.model },
+    media,
+    upstream: attempt.upstream,
+    ...(hook && { webhookUrl: hook.url, webhookSecret: hook.secret }),
+  };
+}
+
+/** In the sandbox a request may order its own fault; it reaches the emulator with the submission. */
+function withSandboxFault(job: JobRow, request: ProviderRequest): ProviderRequest {
+  const { sandboxFault }: Presentation = JSON.parse(job.presentation);
+  if (sandboxFault === undefined) return request;
+  return { ...request, headers: { ...request.headers, 'x-reelay-sandbox-fault': sandboxFault } };
+}
+
+/** The media could not be brought to the provider: a failed attempt that was never sent and held no slot. */
+export async function recordUnprepared(
+  deps: Deps,
+  job: JobRow,
+  attempt: AttemptRow,
+  failure: Failure,
+): Promise<StepResult> {
+  const nowMs = deps.clock.nowMs();
+  const { kind: failureKind, detail: failureDetail } = failure;
+  const ended = { ...attempt, state: 'failed' as const, slotHeld: false, endedAtMs: nowMs, failureKind, failureDetail };
+  await deps.database.write(async (tx) => {
+    await updateJob(tx, job, { attempts: attempt.number, dueAtMs: nowMs });
+    await insertAttempt(tx, ended);
+  });
+  return dueIn(backoffMs(failure, attempt.number - 1, deps.random.fraction()));
 }
 
 async function recordVerdict(deps: Deps, job: JobRow, attempt: AttemptRow, verdict: Verdict): Promise<StepResult> {
@@ -73,7 +108,9 @@ export async function recordAccepted(
   { taskId, handle }: Submitted<Json>,
 ): Promise<StepResult> {
   const nowMs = deps.clock.nowMs();
-  await deps.database.write(async (tx) => {
+  const isNew = await deps.database.write(async (tx) => {
+    const owner = await attemptOfTask(tx, attempt.account, taskId);
+    if (owner !== null && owner !== attempt.id) return false;
     await updateJob(tx, job, {
       state: jobMoves(job.state, 'running'),
       provider: attempt.provider,
@@ -85,8 +122,15 @@ export async function recordAccepted(
       taskId,
       handle: JSON.stringify(handle),
       acceptedAtMs: nowMs,
+      failureDetail: null,
     });
+    return true;
   });
+  if (!isNew) {
+    deps.log.error('task id given out twice', { video: job.id, attempt: attempt.id, account: attempt.account });
+    if (attempt.state === 'in_doubt') return dueIn(FIRST_LOOK_MS);
+    return await recordDoubt(deps, job, attempt, 'the provider named a task that another attempt has');
+  }
   crashPoint('submit.accepted');
   return dueIn(deps.settings.firstPollMs);
 }

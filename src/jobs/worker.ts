@@ -12,6 +12,8 @@ const RESCUE_EVERY_MS = 10 * SECOND_MS;
 /** After a step that threw: our own fault or a store that is down. The row stands; the step is tried again. */
 const TROUBLE_AGAIN_MS = 5 * SECOND_MS;
 /** A job that waits for a slot looks again by itself, should a wake-up ever be missed. */
+/** Wake-ups of one job closer than this count as one: a webhook may come any number of times. */
+const WAKE_APART_MS = SECOND_MS;
 const SLOT_AGAIN_MS = 10 * SECOND_MS;
 
 /** Runs the steps of all jobs that this process holds, and takes over those whose process has ended. */
@@ -21,6 +23,7 @@ export class Worker {
   private readonly active = new Map<string, Promise<void>>();
   /** Jobs that were woken while a step of theirs ran. */
   private readonly wokenMeanwhile = new Set<string>();
+  private readonly wokenAtMs = new Map<string, number>();
   /** Jobs that wait for a slot, by lane, in the order in which they came. */
   private readonly waiting = new Map<string, Set<string>>();
   private readonly repeating = new Map<() => Promise<void>, () => void>();
@@ -44,11 +47,14 @@ export class Worker {
     if (!this.stopping) this.schedule.put(jobId, 0);
   }
 
-  /** Something may have happened to the job: its next step is due now. */
+  /** Something may have happened to the job: its next step is due now, or a second after it was woken last. */
   wake(jobId: string): void {
     if (this.stopping) return;
+    const nowMs = this.deps.clock.monotonicMs();
+    const sinceMs = nowMs - (this.wokenAtMs.get(jobId) ?? Number.NEGATIVE_INFINITY);
+    this.wokenAtMs.set(jobId, nowMs);
     if (this.active.has(jobId)) this.wokenMeanwhile.add(jobId);
-    else this.schedule.put(jobId, 0);
+    else this.schedule.put(jobId, Math.max(0, WAKE_APART_MS - sinceMs));
   }
 
   /** Lets the next job that waits for this slot try. */
@@ -56,7 +62,8 @@ export class Worker {
     const [first] = this.waiting.get(lane) ?? [];
     if (first === undefined) return;
     this.waitsNoMore(first);
-    this.wake(first);
+    if (this.active.has(first)) this.wokenMeanwhile.add(first);
+    else this.schedule.put(first, 0);
   }
 
   /** Begins nothing new, waits for the steps under way, and leaves the jobs to whoever comes next. */
@@ -97,6 +104,7 @@ export class Worker {
     const woken = this.wokenMeanwhile.delete(jobId);
     switch (result.kind) {
       case 'ended':
+        this.wokenAtMs.delete(jobId);
         return;
       case 'due':
         this.schedule.put(jobId, woken ? 0 : result.inMs);

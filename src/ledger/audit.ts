@@ -1,5 +1,6 @@
 import { eq, inArray, sql } from 'drizzle-orm';
 import { formatUsd, type Micros, ZERO_MICROS } from '../ground/money.ts';
+import { utcDay } from '../ground/time.ts';
 import type { Tx } from '../store/database.ts';
 import { attempts, type EntryRow, entries, jobs, lanes } from '../store/schema.ts';
 
@@ -24,6 +25,9 @@ export async function audit(tx: Tx): Promise<Audit> {
       holdMicros: jobs.holdMicros,
       settledMicros: jobs.settledMicros,
       fileDigest: jobs.fileDigest,
+      tenantId: jobs.tenantId,
+      keyId: jobs.keyId,
+      createdAtMs: jobs.createdAtMs,
     })
     .from(jobs);
   const allEntries = await tx.select().from(entries);
@@ -42,6 +46,9 @@ interface AuditedJob {
   readonly holdMicros: Micros;
   readonly settledMicros: Micros;
   readonly fileDigest: string | null;
+  readonly tenantId: string;
+  readonly keyId: string;
+  readonly createdAtMs: number;
 }
 
 function faultsOfJob(job: AuditedJob, ofJob: readonly EntryRow[]): string[] {
@@ -65,6 +72,17 @@ function faultsOfJob(job: AuditedJob, ofJob: readonly EntryRow[]): string[] {
   }
   if (settled > job.holdMicros) faults.push(`${job.id}: settled ${formatUsd(settled)}, above its hold`);
   if (settlements.length > 0 && job.state !== 'completed') faults.push(`${job.id}: settled, but ${job.state}`);
+  const released = of('release')[0]?.amountMicros;
+  if (released !== undefined && released !== job.holdMicros) {
+    faults.push(`${job.id}: released ${formatUsd(released)} of a hold of ${formatUsd(job.holdMicros)}`);
+  }
+  const day = utcDay(job.createdAtMs);
+  for (const entry of ofJob) {
+    if (entry.tenantId !== job.tenantId)
+      faults.push(`${entry.id}: tenant ${entry.tenantId}, its job's is ${job.tenantId}`);
+    if (entry.keyId !== job.keyId) faults.push(`${entry.id}: key ${entry.keyId}, its job's is ${job.keyId}`);
+    if (entry.day !== day) faults.push(`${entry.id}: day ${entry.day}, its job was admitted on ${day}`);
+  }
   if (job.state === 'completed' && job.fileDigest === null) faults.push(`${job.id}: completed without a file`);
   return faults;
 }

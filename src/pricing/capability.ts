@@ -48,7 +48,7 @@ export interface Capability {
   readonly takes: Takes;
   /** The provider's own name for it: a path, a model id, an endpoint. */
   readonly upstream: string;
-  /** Only accounts that hold this kind of credential can use it. */
+  /** The credential variable that an account must have for it. */
   readonly credential?: string;
 }
 
@@ -59,11 +59,17 @@ export interface Shortfall {
 }
 
 /** Why the capability cannot make this request, in words; null when it can. */
-export function shortfall(capability: Capability, request: VideoRequest): Shortfall | null {
+export function shortfall(
+  capability: Capability,
+  request: VideoRequest,
+  credentials: readonly string[],
+): Shortfall | null {
+  const { credential } = capability;
   const reasons = [
     ...taskReasons(capability, request),
     ...formReasons(capability, request),
     ...extraReasons(capability, request),
+    when(credential !== undefined && !credentials.includes(credential), `needs ${credential} for it`),
   ];
   const step = reasons.findIndex((reason) => reason !== null);
   const reason = reasons[step];
@@ -74,6 +80,7 @@ export function shortfall(capability: Capability, request: VideoRequest): Shortf
 export function chooseCapability(
   capabilities: readonly Capability[],
   request: VideoRequest,
+  credentials: readonly string[],
 ): { capability: Capability } | { reason: string } {
   const ofModel = capabilities.filter((capability) => capability.model === request.model);
   let closest: Shortfall = {
@@ -81,7 +88,7 @@ export function chooseCapability(
     reason: `does not sell ${request.model}`,
   };
   for (const capability of ofModel) {
-    const short = shortfall(capability, request);
+    const short = shortfall(capability, request, credentials);
     if (short === null) return { capability };
     if (short.step > closest.step) closest = short;
   }

@@ -18,7 +18,8 @@ export interface RateCards {
  */
 export function loadRateCards(folder: string): RateCards {
   const cards: RateCard[] = [];
-  for (const name of readdirSync(folder).sort()) {
+  const folders = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  for (const name of folders.map((entry) => entry.name).sort()) {
     for (const file of readdirSync(join(folder, name)).sort()) {
       if (!file.endsWith('.yaml')) continue;
       const path = join(name, file);

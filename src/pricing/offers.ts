@@ -9,6 +9,8 @@ export interface Seller {
   readonly provider: string;
   readonly account: string;
   readonly capabilities: readonly Capability[];
+  /** The credential variables the account has; some capabilities need a particular one. */
+  readonly credentials: readonly string[];
   /** The resource package that prices this account's units, where the card has packages. */
   readonly packageId?: string;
   /** Why this account cannot take the request although its provider sells it; null when nothing stands in the way. */
@@ -48,7 +50,7 @@ export function offersFor(
   return sellers.map((seller) => {
     const named = { provider: seller.provider, account: seller.account, model: request.model };
     const none = (reason: string): NoOffer => ({ kind: 'none', ...named, reason });
-    const chosen = chooseCapability(seller.capabilities, request);
+    const chosen = chooseCapability(seller.capabilities, request, seller.credentials);
     if ('reason' in chosen) return none(chosen.reason);
     const refusal = seller.refuses(request);
     if (refusal !== null) return none(refusal);

@@ -12,7 +12,7 @@ import {
   ratio,
   times,
 } from '../ground/money.ts';
-import { type Rate, type RateCard, type ResourcePackage, sellsSeconds } from './rate-card.ts';
+import { type ChargeOnFailure, type Rate, type RateCard, type ResourcePackage, sellsSeconds } from './rate-card.ts';
 
 /** The part of a request that a rate card looks at. */
 export interface Billable {
@@ -41,7 +41,9 @@ export interface PriceLine {
 
 export interface Price {
   readonly kind: 'priced';
+  /** The row that priced it. */
   readonly rate: string;
+  readonly failed: ChargeOnFailure;
   /** Null on a card of credits without a price. */
   readonly usd: Micros | null;
   readonly lines: readonly PriceLine[];
@@ -115,7 +117,9 @@ function priceByRate(card: RateCard, rate: Rate, seconds: number, options: Prici
   const units = rate.units_per_second ? times(rate.units_per_second, length) : block;
   if (units) {
     const bought = packageOf(card, options.packageId);
-    if (!bought) return unpriced(`${card.card} has no package "${options.packageId}"; it has ${packageIds(card)}`);
+    if (!bought) {
+      return unpriced(`${card.card} has no package "${options.packageId ?? LIST_PACKAGE}"; it has ${packageIds(card)}`);
+    }
     return single(rate, seconds, 'unit', units, bought.unit_price_usd);
   }
   if (rate.credits_per_second) {
@@ -125,13 +129,16 @@ function priceByRate(card: RateCard, rate: Rate, seconds: number, options: Prici
   return unpriced(`${card.card} row "${rate.name}" has no price`);
 }
 
+/** The first standard package: its unit price is the list price. */
+const LIST_PACKAGE = 'package-1';
+
 function packageIds(card: RateCard): string {
   return card.packages.map((bought) => bought.id).join(', ');
 }
 
 /** The package of that id; without an id, the first standard one, whose unit price is the list price. */
 export function packageOf(card: RateCard, packageId: string | undefined): ResourcePackage | undefined {
-  return card.packages.find((bought) => bought.id === (packageId ?? 'package-1'));
+  return card.packages.find((bought) => bought.id === (packageId ?? LIST_PACKAGE));
 }
 
 function single(rate: Rate, seconds: number, unit: PriceLine['unit'], quantity: Ratio, each: Ratio | null): Price {
@@ -143,7 +150,7 @@ function single(rate: Rate, seconds: number, unit: PriceLine['unit'], quantity: 
     rate: each,
     usd,
   };
-  return { kind: 'priced', rate: rate.name, usd, lines: [line], billableSeconds: seconds };
+  return { kind: 'priced', rate: rate.name, failed: rate.failed, usd, lines: [line], billableSeconds: seconds };
 }
 
 /**
@@ -172,5 +179,5 @@ function priceByFormula(card: RateCard, billable: Billable): Price | Unpriced {
   const usd = maxMicros(formula.minimum_usd, minMicros(formula.maximum_usd, raw));
   const what = `${mode} x 720p x ${billable.input} x ${billable.model}, ${seconds} s`;
   const line: PriceLine = { what, quantity: ratio(seconds), unit: 'second', rate: perSecond, usd };
-  return { kind: 'priced', rate: 'formula', usd, lines: [line], billableSeconds: seconds };
+  return { kind: 'priced', rate: 'formula', failed: card.failed, usd, lines: [line], billableSeconds: seconds };
 }

@@ -109,7 +109,6 @@ export function quoteOn(card: RateCard, billable: Billable, terms: QuoteTerms): 
             usd: toUsdNumber(margin),
           },
         ];
-  const row = card.rates.find((rate) => rate.name === price.rate);
   return {
     costMicros,
     priceMicros,
@@ -117,7 +116,7 @@ export function quoteOn(card: RateCard, billable: Billable, terms: QuoteTerms): 
     card: { id: card.card, effective: card.effective, source: card.source.document },
     rate: price.rate,
     billableSeconds: price.billableSeconds,
-    failed: row?.failed ?? card.failed,
+    failed: price.failed,
     warnings: warningsFor(card, billable, terms.nowMs),
   };
 }

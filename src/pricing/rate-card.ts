@@ -23,6 +23,9 @@ const decimal = z.union([z.number(), z.string()]).transform((value, context): Ra
   return z.NEVER;
 });
 
+/** A price: nothing that is sold is free. */
+const price = decimal.refine((value) => value.n > 0n, 'expected a price above 0');
+
 const money = z.union([z.number(), z.string()]).transform((value, context): Micros => {
   try {
     return usd(value);
@@ -32,7 +35,7 @@ const money = z.union([z.number(), z.string()]).transform((value, context): Micr
   }
 });
 
-const day = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'expected a date such as "2026-11-20"');
+const day = z.iso.date('expected a date such as "2026-11-20"');
 
 export const CARD_KINDS = ['per_second', 'units', 'block', 'credits', 'formula'] as const;
 export type CardKind = (typeof CARD_KINDS)[number];
@@ -53,7 +56,7 @@ const limitsSchema = z
   .refine((limits) => limits.min_seconds <= limits.max_seconds, 'min_seconds is above max_seconds');
 export type Limits = z.infer<typeof limitsSchema>;
 
-const blocks = z.record(z.string().regex(/^\d+$/), decimal);
+const blocks = z.record(z.string().regex(/^\d+$/), price);
 
 const rateSchema = z.strictObject({
   model: z.string(),
@@ -71,9 +74,9 @@ const rateSchema = z.strictObject({
   failed: failedSchema.optional(),
   rounding: roundingSchema.optional(),
   minimum_seconds: z.number().int().positive().optional(),
-  usd_per_second: decimal.optional(),
-  units_per_second: decimal.optional(),
-  credits_per_second: decimal.optional(),
+  usd_per_second: price.optional(),
+  units_per_second: price.optional(),
+  credits_per_second: price.optional(),
   usd_per_block: blocks.optional(),
   units_per_block: blocks.optional(),
   /** Kept to be read and compared, never offered: a list price beside the sale price in force, say. */
@@ -117,7 +120,7 @@ const cardSchema = z.strictObject({
   rounding: roundingSchema.default('ceil'),
   minimum_seconds: z.number().int().positive().default(1),
   /** `credits`: what a credit costs, as a fraction; absent, the card quotes credits only. */
-  credit_price: z.strictObject({ usd: decimal, credits: decimal }).optional(),
+  credit_price: z.strictObject({ usd: price, credits: price }).optional(),
   packages: z.array(packageSchema).default([]),
   formula: formulaSchema.optional(),
   rates: z.array(rateSchema).default([]),
@@ -156,9 +159,11 @@ const PRICE_FIELDS = {
   formula: [],
 } as const satisfies Record<CardKind, readonly (keyof Rate)[]>;
 
+const ALL_PRICE_FIELDS = Object.values(PRICE_FIELDS).flat();
+
 /** The card in the file's text. Throws a RateCardError that names `file`, the place and the rule. */
 export function parseRateCard(text: string, file: string): RateCard {
-  const parsed = cardSchema.safeParse(parse(text));
+  const parsed = cardSchema.safeParse(parseYaml(text, file));
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw new RateCardError(`${file}: ${issue?.path.join('.') || 'the file'}: ${issue?.message ?? 'not a rate card'}`);
@@ -180,6 +185,14 @@ export function parseRateCard(text: string, file: string): RateCard {
   return complete;
 }
 
+function parseYaml(text: string, file: string): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new RateCardError(`${file}: not YAML: ${error instanceof Error ? error.message.split('\n')[0] : error}`);
+  }
+}
+
 function rowName(row: z.infer<typeof rateSchema>): string {
   const parts: (string | undefined)[] = [
     row.model,
@@ -198,9 +211,11 @@ function* faultsOf(card: RateCard): Generator<string> {
   if (card.kind === 'formula' && !card.formula) yield 'a formula card needs "formula"';
   if (card.kind !== 'formula' && card.rates.length === 0) yield 'the card has no rates';
   for (const rate of card.rates) {
-    const fields = PRICE_FIELDS[rate.kind];
-    const given = fields.filter((field) => rate[field] !== undefined);
-    if (given.length !== 1) yield `row "${rate.name}": kind ${rate.kind} needs ${fields.join(' or ')}`;
+    const fields: readonly (keyof Rate)[] = PRICE_FIELDS[rate.kind];
+    const given = ALL_PRICE_FIELDS.filter((field) => rate[field] !== undefined);
+    if (given.length !== 1 || !given.every((field) => fields.includes(field))) {
+      yield `row "${rate.name}": kind ${rate.kind} needs ${fields.join(' or ')}, and no other price`;
+    }
     yield* blockFaults(rate);
     const usesUnits = rate.units_per_second !== undefined || rate.units_per_block !== undefined;
     if (usesUnits && card.packages.length === 0)
@@ -244,9 +259,7 @@ function* gapFaults(rates: readonly Rate[]): Generator<string> {
   for (const rate of rates) {
     if (rate.limits.seconds) continue;
     const later = rates
-      .filter(
-        (other) => other !== rate && other.name === rate.name && other.limits.min_seconds > rate.limits.max_seconds,
-      )
+      .filter((other) => sameScope(other, rate) && other.limits.min_seconds > rate.limits.max_seconds)
       .map((other) => other.limits.min_seconds);
     const next = Math.min(...later);
     if (later.length > 0 && next > rate.limits.max_seconds + 1) {
@@ -270,10 +283,8 @@ function sameScope(a: Rate, b: Rate): boolean {
 }
 
 function lengthsMeet(a: Limits, b: Limits): boolean {
-  for (let seconds = a.min_seconds; seconds <= a.max_seconds; seconds += 1) {
-    if (sellsSeconds(a, seconds) && sellsSeconds(b, seconds)) return true;
-  }
-  return false;
+  const lengths = Array.from({ length: a.max_seconds - a.min_seconds + 1 }, (_, index) => a.min_seconds + index);
+  return (a.seconds ?? lengths).some((seconds) => sellsSeconds(b, seconds));
 }
 
 /** Whether whole `seconds` are within the limits. */

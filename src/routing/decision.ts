@@ -3,7 +3,7 @@
  * `GET /v1/videos/{id}/route` shows and what the worker goes by, so it is read back through its schema.
  */
 import { z } from 'zod';
-import { type Micros, micros, minusMicros, toUsdNumber, ZERO_MICROS } from '../ground/money.ts';
+import { type Micros, micros, minusMicros, sumMicros, toUsdNumber } from '../ground/money.ts';
 import type { Quote, QuoteLine } from '../pricing/quote.ts';
 import type { Candidate, Route } from './route.ts';
 
@@ -136,7 +136,7 @@ function showCandidate(candidate: StoredCandidate, viewer: Viewer): ShownCandida
     provider: candidate.provider,
     account: candidate.account,
     model: candidate.model,
-    price_usd: price && toUsdNumber(price),
+    price_usd: price === null ? null : toUsdNumber(price),
     lines: candidate.lines,
     score: score && showScore(candidate, viewer),
     excluded: candidate.excluded !== null,
@@ -145,17 +145,23 @@ function showCandidate(candidate: StoredCandidate, viewer: Viewer): ShownCandida
   };
   if (viewer === 'tenant') return shown;
   const margin = cost === null || price === null ? null : minusMicros(price, cost);
-  return { ...shown, cost_usd: cost && toUsdNumber(cost), margin_usd: margin && toUsdNumber(margin) };
+  return {
+    ...shown,
+    cost_usd: cost === null ? null : toUsdNumber(cost),
+    margin_usd: margin === null ? null : toUsdNumber(margin),
+  };
 }
 
-/** A tenant's score starts from the price: our cost is not theirs to see. */
+/** A tenant's score is reckoned from the price: our cost is not theirs to see, nor to work out. */
 function showScore({ score, cost, price }: StoredCandidate, viewer: Viewer): ShownCandidate['score'] {
   if (!score) return null;
-  const margin = viewer === 'tenant' && cost !== null && price !== null ? minusMicros(price, cost) : ZERO_MICROS;
+  const scaled = viewer === 'tenant' && cost !== null && price !== null && cost > 0n;
+  const base = scaled ? price : score.cost;
+  const failures = scaled ? micros((score.failures * price) / cost) : score.failures;
   return {
-    total: toUsdNumber(micros(score.total + margin)),
-    cost: toUsdNumber(micros(score.cost + margin)),
-    failures: toUsdNumber(score.failures),
+    total: toUsdNumber(sumMicros(base, failures, score.wait)),
+    cost: toUsdNumber(base),
+    failures: toUsdNumber(failures),
     wait: toUsdNumber(score.wait),
   };
 }

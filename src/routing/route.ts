@@ -72,9 +72,16 @@ export function decide(input: DecisionInput): Route {
   for (const { offer, position } of able) {
     const price = offer.quote.priceMicros;
     const conditions = input.conditionsOf(offer);
-    const overMaxPrice = policy.maxPriceMicros !== null && price > policy.maxPriceMicros;
-    if (overMaxPrice && (cheapestOverMaxPrice === null || price < cheapestOverMaxPrice)) cheapestOverMaxPrice = price;
-    const reason = overCeiling(price, policy, ceiling) ?? conditions.blocked;
+    const overMaxPrice = aboveMaxPrice(price, policy);
+    const otherReason = abovePremium(price, policy, ceiling) ?? conditions.blocked;
+    if (
+      overMaxPrice !== null &&
+      otherReason === null &&
+      (cheapestOverMaxPrice === null || price < cheapestOverMaxPrice)
+    ) {
+      cheapestOverMaxPrice = price;
+    }
+    const reason = overMaxPrice ?? otherReason;
     const score = scoreOf(offer.quote, conditions, policy.valueOfTimeMicrosPerSecond);
     if (reason !== null) excluded.push({ ...out(offer, reason), score });
     else ranked.push({ ...out(offer, null), offer, score, conditions, position });
@@ -123,15 +130,15 @@ function premiumCeiling(able: readonly { offer: Offer }[], policy: Policy): Ceil
   return { base, micros: ceilToMicros(times(ratioOfMicros(base), factor)) };
 }
 
-function overCeiling(price: Micros, policy: Policy, ceiling: Ceiling | null): string | null {
-  if (policy.maxPriceMicros !== null && price > policy.maxPriceMicros) {
-    return `${formatUsd(price)} is above max_price ${formatUsd(policy.maxPriceMicros)}`;
-  }
-  if (ceiling !== null && price > ceiling.micros) {
-    const percent = Math.round(policy.maxPremium * 1_000) / 10;
-    return `${formatUsd(price)} is more than ${percent} % above the cheapest possible ${formatUsd(ceiling.base)}`;
-  }
-  return null;
+function aboveMaxPrice(price: Micros, { maxPriceMicros }: Policy): string | null {
+  if (maxPriceMicros === null || price <= maxPriceMicros) return null;
+  return `${formatUsd(price)} is above max_price ${formatUsd(maxPriceMicros)}`;
+}
+
+function abovePremium(price: Micros, policy: Policy, ceiling: Ceiling | null): string | null {
+  if (ceiling === null || price <= ceiling.micros) return null;
+  const percent = Math.round(policy.maxPremium * 1_000) / 10;
+  return `${formatUsd(price)} is more than ${percent} % above the cheapest possible ${formatUsd(ceiling.base)}`;
 }
 
 /** Models in the order asked for, then the providers that `order` names, then by score; ties by failures, then list. */

@@ -29,7 +29,7 @@ const error = (c: EmulatorContext, status: 400 | 401 | 403 | 404, msg: string): 
   c.json({ code: status, msg, request_id: randomBytes(4).toString('hex'), data: null }, status);
 
 export function atlasEmulator(options: EmulatorOptions): Emulator {
-  const emulator = new Emulator('atlas', options);
+  const emulator = new Emulator('atlas', 10, options);
   emulator.app.use('/api/*', async (c, next) => {
     // The edge refuses clients that do not look like one.
     if (!/mozilla/i.test(c.req.header('user-agent') ?? '')) return c.text('error code: 1010', 403);
@@ -53,7 +53,7 @@ async function create(emulator: Emulator, c: EmulatorContext): Promise<Response>
   const schema = kind === 'text-to-video' ? textToVideo : imageToVideo;
   const checked = emulator.check<z.infer<typeof textToVideo> | z.infer<typeof imageToVideo>>(schema, body);
   if ('fault' in checked) return error(c, 400, checked.fault);
-  const fault = emulator.faults.next();
+  const fault = emulator.faults.of(c);
   if (fault === 'cut') return await cutConnection(c);
   const { value } = checked;
   const task = emulator.create({

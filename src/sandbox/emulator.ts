@@ -2,8 +2,9 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { Clock } from '../ground/time.ts';
+import { Announcer, type Hook } from './announcer.ts';
 import { type ClipOrder, makeClip } from './clip.ts';
 import type { EmulatorContext } from './context.ts';
 import { type Fault, FaultDesk } from './faults.ts';
@@ -18,30 +19,53 @@ export interface EmulatorOptions {
 }
 
 /** Where a task stands at this moment; derived from its times, so that nothing has to run for it. */
-export type Phase = 'queued' | 'running' | 'done' | 'failed' | 'cancelled';
+export type Phase = 'queued' | 'running' | 'done' | 'failed' | 'rejected' | 'cancelled';
 
 /** The first part of a generation is spent waiting. */
 const QUEUED_SHARE = 0.25;
+const READ_ERRORS = 3;
+const FOREVER_MS = 8_640_000_000_000;
 
-/** What the emulated providers share: their tasks, their clock, their files, their faults and their own record. */
+export interface NewTask {
+  readonly id: string;
+  readonly tag: string | null;
+  /** What the limit of running tasks counts by; `all` unless the provider counts finer. */
+  readonly lane?: string;
+  readonly request: unknown;
+  readonly order: ClipOrder;
+  readonly fault: Fault | null;
+  readonly hook?: Hook | null;
+}
+
+/** What the emulated providers share: tasks, clock, files, limits, faults, announcements and their own record. */
 export class Emulator {
   readonly id: string;
   readonly app = new Hono<{ Bindings: HttpBindings }>();
-  readonly faults: FaultDesk;
+  readonly faults = new FaultDesk();
   /** Requests that a real provider would have refused for their form: a fault of ours. */
   readonly violations: string[] = [];
+  /** Tasks that may run at once, per lane; how the limit is met is each provider's own. */
+  slots: number;
   private readonly options: EmulatorOptions;
+  private readonly announcer: Announcer;
+  private readonly most = new Map<string, number>();
   private server: Server | null = null;
   private origin = '';
 
-  constructor(id: string, options: EmulatorOptions) {
+  constructor(id: string, slots: number, options: EmulatorOptions) {
     this.id = id;
+    this.slots = slots;
     this.options = options;
-    this.faults = new FaultDesk();
+    this.announcer = new Announcer(options.tasks, options.clock);
     this.app.get('/files/:name', (c) => this.file(c));
-    this.app.get('/__sandbox/tasks', (c) => c.json(this.options.tasks.list(this.id)));
+    this.app.get('/__sandbox/tasks', (c) => c.json(options.tasks.list(id)));
     this.app.get('/__sandbox/violations', (c) => c.json(this.violations));
+    this.app.get('/__sandbox/stats', (c) => c.json(this.stats()));
     this.app.post('/__sandbox/faults', async (c) => c.json(this.faults.order(await c.req.json())));
+    this.app.post('/__sandbox/limits', async (c) => {
+      this.slots = limits.parse(await c.req.json()).slots;
+      return c.json(this.stats());
+    });
   }
 
   get url(): string {
@@ -52,18 +76,38 @@ export class Emulator {
     return this.options.clock.nowMs();
   }
 
+  /** How this provider writes and signs an announcement. */
+  announceBy(write: Announcer['write']): void {
+    this.announcer.write = write;
+  }
+
+  /** Tasks of the lane that are not finished now. */
+  running(lane = 'all'): number {
+    return this.options.tasks.unfinished(this.id, lane, this.nowMs()).length;
+  }
+
   /** Stores a new task. From here on it exists, whatever becomes of the answer. */
-  create(fields: {
-    readonly id: string;
-    readonly tag: string | null;
-    readonly request: unknown;
-    readonly order: ClipOrder;
-    readonly fault: Fault | null;
-  }): EmulatedTask {
+  create(fields: NewTask): EmulatedTask {
+    const { hook = null, lane = 'all', ...given } = fields;
     const createdAtMs = this.nowMs();
-    const readyAtMs = createdAtMs + this.options.seconds * 1_000;
-    const task: EmulatedTask = { ...fields, emulator: this.id, createdAtMs, readyAtMs, cancelledAtMs: null };
+    const before = this.options.tasks.unfinished(this.id, lane, createdAtMs);
+    this.most.set(lane, Math.max(this.most.get(lane) ?? 0, before.length + 1));
+    const startsAtMs = before.length < this.slots ? createdAtMs : (before.at(-this.slots) ?? createdAtMs);
+    const task: EmulatedTask = {
+      ...given,
+      lane,
+      emulator: this.id,
+      createdAtMs,
+      startsAtMs,
+      readyAtMs: given.fault === 'stuck' ? FOREVER_MS : startsAtMs + this.options.seconds * 1_000,
+      cancelledAtMs: null,
+      reads: 0,
+      hookUrl: hook?.url ?? null,
+      hookSecret: hook?.secret ?? null,
+      announcedAtMs: null,
+    };
     this.options.tasks.add(task);
+    this.announcer.plan(task);
     return task;
   }
 
@@ -75,29 +119,47 @@ export class Emulator {
     return this.options.tasks.findByTag(this.id, tag);
   }
 
+  /** A task as one read of it finds it: gone when it has vanished; `error` while its first reads fail. */
+  readTask(id: string): { task: EmulatedTask | null; error: boolean } {
+    const task = this.find(id);
+    if (!task) return { task: null, error: false };
+    this.options.tasks.change(task.id, { reads: task.reads + 1 });
+    if (task.fault === 'vanished') return { task: null, error: false };
+    return { task, error: task.fault === 'read_errors' && task.reads < READ_ERRORS };
+  }
+
   cancel(task: EmulatedTask): void {
-    this.options.tasks.cancel(task.id, this.nowMs());
+    this.options.tasks.change(task.id, { cancelledAtMs: this.nowMs() });
   }
 
   phaseOf(task: EmulatedTask): Phase {
     if (task.cancelledAtMs !== null) return 'cancelled';
     const nowMs = this.nowMs();
-    if (nowMs < task.createdAtMs + (task.readyAtMs - task.createdAtMs) * QUEUED_SHARE) return 'queued';
+    const generationMs = this.options.seconds * 1_000;
+    if (nowMs < task.startsAtMs + generationMs * QUEUED_SHARE) return 'queued';
     if (nowMs < task.readyAtMs) return 'running';
-    return task.fault === 'fail' ? 'failed' : 'done';
+    return task.fault === 'fail' ? 'failed' : task.fault === 'content' ? 'rejected' : 'done';
   }
 
   /** Percent of the generation that is over. */
   progressOf(task: EmulatedTask): number {
-    const share = (this.nowMs() - task.createdAtMs) / Math.max(1, task.readyAtMs - task.createdAtMs);
+    const share = (this.nowMs() - task.startsAtMs) / Math.max(1, task.readyAtMs - task.startsAtMs);
     return Math.max(0, Math.min(100, Math.floor(share * 100)));
   }
 
-  fileUrl(task: EmulatedTask): string {
-    return `${this.origin}/files/${task.id}.mp4`;
+  /** Where the video lies; null for a task that names none. */
+  fileUrl(task: EmulatedTask): string | null {
+    if (task.fault === 'no_url') return null;
+    const generation = task.fault === 'expired_link' && task.reads > 1 ? '?fresh=1' : '';
+    return `${this.origin}/files/${task.id}.mp4${generation}`;
   }
 
-  /** The body as the schema reads it; a violation is put on record and comes back as null. */
+  /** What the task used of the provider's own unit, given what the price list says. */
+  usageOf(task: EmulatedTask, listed: number): number {
+    return task.fault === 'overpriced' ? listed * 1.5 : listed;
+  }
+
+  /** The body as the schema reads it; a violation is put on record and comes back as a fault. */
   check<T>(
     schema: z.ZodType<T>,
     body: unknown,
@@ -120,14 +182,21 @@ export class Emulator {
       await this.listen(0);
     }
     this.options.tasks.rememberPort(this.id, Number(new URL(this.origin).port));
+    for (const task of this.options.tasks.list(this.id)) this.announcer.plan(task);
   }
 
   async stop(): Promise<void> {
+    this.announcer.stop();
     const server = this.server;
     if (!server) return;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeAllConnections();
     await closed;
+  }
+
+  private stats(): Record<string, unknown> {
+    const lanes = Object.fromEntries([...this.most].map(([lane, most]) => [lane, { now: this.running(lane), most }]));
+    return { tasks: this.options.tasks.count(this.id), slots: this.slots, lanes };
   }
 
   private async listen(port: number): Promise<void> {
@@ -142,8 +211,16 @@ export class Emulator {
 
   private async file(c: EmulatorContext): Promise<Response> {
     const task = this.find((c.req.param('name') ?? '').replace(/\.mp4$/, ''));
-    if (!task || this.phaseOf(task) !== 'done') return c.text('not found', 404);
-    const clip = await makeClip(task.order, this.options.clipsDir);
-    return c.body(new Uint8Array(clip), 200, { 'content-type': 'video/mp4', 'content-length': String(clip.length) });
+    if (!task || this.phaseOf(task) !== 'done' || task.fault === 'dead_link') return c.text('not found', 404);
+    if (task.fault === 'expired_link' && c.req.query('fresh') === undefined) return c.text('expired', 403);
+    if (task.fault === 'wrong_file') return c.html('<html><body>not a video</body></html>');
+    const order = { ...task.order };
+    if (task.fault === 'short_clip') order.seconds /= 2;
+    if (task.fault === 'silent_clip') order.audio = false;
+    const clip = await makeClip(order, this.options.clipsDir);
+    const sent = task.fault === 'truncated_file' ? clip.subarray(0, Math.floor(clip.length / 2)) : clip;
+    return c.body(new Uint8Array(sent), 200, { 'content-type': 'video/mp4', 'content-length': String(sent.length) });
   }
 }
+
+const limits = z.strictObject({ slots: z.number().int().positive() });

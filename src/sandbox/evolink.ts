@@ -48,7 +48,7 @@ const error = (c: EmulatorContext, status: 400 | 401 | 404, code: string, messag
   c.json({ error: { code, message, type } }, status);
 
 export function evolinkEmulator(options: EmulatorOptions): Emulator {
-  const emulator = new Emulator('evolink', options);
+  const emulator = new Emulator('evolink', 10, options);
   emulator.app.use('/v1/*', async (c, next) => {
     if (/^Bearer \S+$/.test(c.req.header('authorization') ?? '')) return await next();
     return error(c, 401, 'unauthorized', 'invalid api key', 'authentication_error');
@@ -74,7 +74,7 @@ async function create(emulator: Emulator, c: EmulatorContext): Promise<Response>
   const body: unknown = await c.req.json().catch(() => null);
   const checked = emulator.check(request, body);
   if ('fault' in checked) return error(c, 400, 'invalid_request', checked.fault, 'invalid_request_error');
-  const fault = emulator.faults.next();
+  const fault = emulator.faults.of(c);
   if (fault === 'cut') return await cutConnection(c);
   const { value } = checked;
   const task = emulator.create({
@@ -105,9 +105,14 @@ function show(emulator: Emulator, task: EmulatedTask): Record<string, unknown> {
     model: (task.request as { model: string }).model,
     object: 'video.generation.task',
     progress: emulator.progressOf(task),
-    status: { queued: 'pending', running: 'processing', done: 'completed', failed: 'failed', cancelled: 'cancelled' }[
-      phase
-    ],
+    status: {
+      queued: 'pending',
+      running: 'processing',
+      done: 'completed',
+      failed: 'failed',
+      rejected: 'failed',
+      cancelled: 'cancelled',
+    }[phase],
     type: 'video',
     task_info: { can_cancel: phase === 'queued', estimated_time: 300, video_duration: seconds },
     ...(phase === 'done' && { results: [emulator.fileUrl(task)], usage: { credits_used: credits } }),

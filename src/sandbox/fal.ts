@@ -24,7 +24,7 @@ const APP = 'fal-ai/kling-video';
 const TIER = { standard: '720p', pro: '1080p', '4k': '4k' } as const;
 
 export function falEmulator(options: EmulatorOptions): Emulator {
-  const emulator = new Emulator('fal', options);
+  const emulator = new Emulator('fal', 2, options);
   emulator.app.use(`/${APP}/*`, async (c, next) => {
     c.header('x-fal-request-id', randomUUID());
     if (!/^Key \S+$/.test(c.req.header('authorization') ?? '')) {
@@ -47,7 +47,7 @@ async function submit(emulator: Emulator, c: EmulatorContext): Promise<Response>
   const body: unknown = await c.req.json().catch(() => null);
   const schema = kind === 'text-to-video' ? textToVideo : imageToVideo;
   const checked = emulator.check<z.infer<typeof textToVideo> | z.infer<typeof imageToVideo>>(schema, body);
-  const fault = emulator.faults.next();
+  const fault = emulator.faults.of(c);
   if (fault === 'cut') return await cutConnection(c);
   const value = 'value' in checked ? checked.value : null;
   // Fields are checked by the runner, after the request was queued: a bad one shows in the result only.
@@ -88,6 +88,7 @@ function status(emulator: Emulator, c: EmulatorContext): Response {
       return c.json({ ...base, status: 'IN_PROGRESS', logs: null }, 202);
     case 'cancelled':
       return c.json({ ...base, status: 'COMPLETED', error: 'cancelled', error_type: 'client_cancelled' });
+    case 'rejected':
     case 'failed':
       return c.json({
         ...base,

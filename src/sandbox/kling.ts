@@ -42,7 +42,7 @@ const success = (c: EmulatorContext, data: unknown): Response =>
   c.json({ code: 0, message: 'SUCCEED', request_id: randomUUID(), data });
 
 export function klingEmulator(emulatorOptions: EmulatorOptions): Emulator {
-  const emulator = new Emulator('kling', emulatorOptions);
+  const emulator = new Emulator('kling', 20, emulatorOptions);
   emulator.app.use('*', async (c, next) => {
     if (c.req.path.startsWith('/files/') || c.req.path.startsWith('/__sandbox/')) return await next();
     const authorization = c.req.header('authorization') ?? '';
@@ -69,7 +69,7 @@ async function create(
   if (tag !== null && emulator.findByTag(tag)) {
     return error(c, 400, 1201, `External_task_id ${tag} already exists`);
   }
-  const fault = emulator.faults.next();
+  const fault = emulator.faults.of(c);
   if (fault === 'cut') return await cutConnection(c);
   const wanted = value.settings;
   const task = emulator.create({
@@ -112,9 +112,14 @@ function show(emulator: Emulator, task: EmulatedTask): Record<string, unknown> {
   const done = phase === 'done';
   return {
     id: task.id,
-    status: { queued: 'submitted', running: 'processing', done: 'succeeded', failed: 'failed', cancelled: 'failed' }[
-      phase
-    ],
+    status: {
+      queued: 'submitted',
+      running: 'processing',
+      done: 'succeeded',
+      failed: 'failed',
+      rejected: 'failed',
+      cancelled: 'failed',
+    }[phase],
     message: phase === 'failed' ? 'generation failed' : '',
     create_time: task.createdAtMs,
     update_time: Math.min(emulator.nowMs(), task.readyAtMs),

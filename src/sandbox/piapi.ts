@@ -37,7 +37,7 @@ const error = (c: EmulatorContext, status: 400 | 401 | 404, message: string): Re
   c.json({ code: status, data: null, message }, status);
 
 export function piapiEmulator(options: EmulatorOptions): Emulator {
-  const emulator = new Emulator('piapi', options);
+  const emulator = new Emulator('piapi', 5, options);
   emulator.app.use('/api/*', async (c, next) => {
     if ((c.req.header('x-api-key') ?? '') === '') return error(c, 401, 'missing api key');
     return await next();
@@ -55,7 +55,7 @@ async function create(emulator: Emulator, c: EmulatorContext): Promise<Response>
   const body: unknown = await c.req.json().catch(() => null);
   const checked = emulator.check(request, body);
   if ('fault' in checked) return error(c, 400, checked.fault);
-  const fault = emulator.faults.next();
+  const fault = emulator.faults.of(c);
   if (fault === 'cut') return await cutConnection(c);
   const { input } = checked.value;
   const task = emulator.create({
@@ -86,9 +86,14 @@ function show(emulator: Emulator, task: EmulatedTask): Record<string, unknown> {
     task_id: task.id,
     model: 'kling',
     task_type: 'video_generation',
-    status: { queued: 'pending', running: 'processing', done: 'completed', failed: 'failed', cancelled: 'cancelled' }[
-      phase
-    ],
+    status: {
+      queued: 'pending',
+      running: 'processing',
+      done: 'completed',
+      failed: 'failed',
+      rejected: 'failed',
+      cancelled: 'cancelled',
+    }[phase],
     config,
     input,
     output: { video: phase === 'done' ? emulator.fileUrl(task) : '' },

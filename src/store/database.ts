@@ -19,8 +19,10 @@ export interface Database {
    * Refusals that are not faults (a budget that is full) are returned, after `undo` if something was written.
    */
   write<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
-  /** Runs `work` on a connection that sees committed rows only. It must not write. */
+  /** Runs `work` on a connection that sees committed rows only, each query those of its moment. It must not write. */
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Like `read`, but all queries see the rows of one moment. Costs a connection: for audits and reports. */
+  snapshot<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** Whether a write would get through now; false while the disk is full, say. */
   isWritable(): boolean;
   /** Waits for the writes under way, then gives the file up. */
@@ -45,19 +47,28 @@ export class StoreUnavailable extends Error {
 
 const prepared = new WeakMap<Tx, Map<unknown, unknown>>();
 
+/** Under this key a transaction of one unit of work names the connection it runs on. */
+export const CONNECTION = Symbol('connection');
+
+/** The connection behind a transaction. Asking one that has ended is an AssertionError. */
+function connectionOf(tx: Tx): Tx {
+  return (tx as { readonly [CONNECTION]?: Tx })[CONNECTION] ?? tx;
+}
+
 /**
  * The statement that `build` makes, prepared once per connection: built anew for each call it would cost three to
  * fourteen times as much. The key is `build` itself, a function of module level, or a text that says all it depends on.
  */
 export function statement<S>(tx: Tx, build: (tx: Tx) => S, key: unknown = build): S {
-  let statements = prepared.get(tx);
+  const connection = connectionOf(tx);
+  let statements = prepared.get(connection);
   if (!statements) {
     statements = new Map();
-    prepared.set(tx, statements);
+    prepared.set(connection, statements);
   }
   const found = statements.get(key);
   if (found !== undefined) return found as S;
-  const made = build(tx);
+  const made = build(connection);
   statements.set(key, made);
   return made;
 }

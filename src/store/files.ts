@@ -51,8 +51,9 @@ export async function openDiskFiles(folder: string): Promise<Files> {
       try {
         const found = await readdir(join(folder, below), { withFileTypes: true });
         return found.filter((entry) => entry.isFile()).map((entry) => `${below}/${entry.name}`);
-      } catch {
-        return [];
+      } catch (error) {
+        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+        throw error;
       }
     },
     async space() {

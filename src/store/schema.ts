@@ -7,7 +7,7 @@ import { sql } from 'drizzle-orm';
 import { customType, index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 import { type Micros, micros } from '../ground/money.ts';
 
-/** Money: whole micro-dollars in an integer column. The driver hands numbers out, exact up to nine billion dollars. */
+/** Money: whole micro-dollars in an integer column. The driver hands numbers out, exact up to eight billion dollars. */
 const money = customType<{ data: Micros; driverData: bigint | number }>({
   dataType: () => 'integer',
   toDriver: (amount) => BigInt(amount),
@@ -150,6 +150,10 @@ export const attempts = sqliteTable(
     videoUrlSealed: text('video_url_sealed'),
     usage: text('usage'),
     slotHeld: flag('slot_held').notNull(),
+    /** SHA-256 of the token in this attempt's own webhook address. */
+    hookTokenDigest: text('hook_token_digest'),
+    /** The task that an announcement named while the attempt was in doubt: looked at, never believed. */
+    announcedTaskId: text('announced_task_id'),
     failureKind: text('failure_kind'),
     failureDetail: text('failure_detail'),
     /** Look-ups of an attempt in doubt that found nothing, and when the last of them was. */
@@ -165,6 +169,7 @@ export const attempts = sqliteTable(
     uniqueIndex('attempts_number').on(table.jobId, table.number),
     uniqueIndex('attempts_live').on(table.jobId).where(sql`state in ('submitting', 'running', 'in_doubt')`),
     uniqueIndex('attempts_task').on(table.account, table.taskId).where(sql`task_id is not null`),
+    uniqueIndex('attempts_hook').on(table.hookTokenDigest).where(sql`hook_token_digest is not null`),
     index('attempts_slots').on(table.lane).where(sql`slot_held = 1`),
   ],
 );

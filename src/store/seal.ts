@@ -1,9 +1,12 @@
-import { createCipheriv, createDecipheriv, createHash } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { Random } from '../ground/id.ts';
 import type { Secret } from '../ground/secret.ts';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+
+/** What a signature is made for: one made for a purpose proves nothing for another. */
+export type SealPurpose = 'upload link' | 'hook secret';
 
 /** Encrypts what must be stored but may not lie in clear: signed links, tenants' webhook secrets. AES-256-GCM. */
 export class Sealer {
@@ -36,5 +39,17 @@ export class Sealer {
     } catch {
       return null;
     }
+  }
+
+  /** A signature over the text that only this installation can make. Hex. */
+  sign(purpose: SealPurpose, text: string): string {
+    return createHmac('sha256', this.#key).update(`${purpose}\n${text}`).digest('hex');
+  }
+
+  /** Whether the signature is ours, compared in constant time. */
+  verify(purpose: SealPurpose, text: string, signature: string): boolean {
+    const expected = Buffer.from(this.sign(purpose, text));
+    const given = Buffer.from(signature);
+    return given.length === expected.length && timingSafeEqual(given, expected);
   }
 }

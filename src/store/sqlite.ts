@@ -3,7 +3,7 @@ import Sqlite from 'better-sqlite3';
 import { drizzle } from 'drizzle-orm/better-sqlite3';
 import { migrate } from 'drizzle-orm/better-sqlite3/migrator';
 import { AssertionError } from '../ground/assert.ts';
-import { type Database, StoreUnavailable, type Tx, Undo } from './database.ts';
+import { CONNECTION, type Database, StoreUnavailable, type Tx, Undo } from './database.ts';
 import * as schema from './schema.ts';
 
 /** Older versions can corrupt a WAL file that two processes write (sqlite.org/wal.html, "WAL-reset bug"). */
@@ -33,9 +33,13 @@ export function openSqlite(options: SqliteOptions): Database {
   const writer = connect(file);
   assertVersion(writer);
   migrate(drizzle(writer), { migrationsFolder: join(options.migrationsFolder, 'sqlite') });
+  return new SqliteDatabase(file, writer, lock);
+}
+
+function connectToRead(file: string): Sqlite.Database {
   const reader = connect(file);
   reader.pragma('query_only = ON');
-  return new SqliteDatabase(writer, reader, lock);
+  return reader;
 }
 
 function connect(file: string): Sqlite.Database {
@@ -97,6 +101,7 @@ function isStoreFault(error: unknown): error is Error {
  * One durable commit costs an fsync; sharing it took accepts from 3,000 to over 20,000 a second on the same disk.
  */
 class SqliteDatabase implements Database {
+  private readonly file: string;
   private readonly writer: Sqlite.Database;
   private readonly reader: Sqlite.Database;
   private readonly lock: Sqlite.Database | null;
@@ -107,12 +112,13 @@ class SqliteDatabase implements Database {
   private writable = true;
   private closed = false;
 
-  constructor(writer: Sqlite.Database, reader: Sqlite.Database, lock: Sqlite.Database | null) {
+  constructor(file: string, writer: Sqlite.Database, lock: Sqlite.Database | null) {
+    this.file = file;
     this.writer = writer;
-    this.reader = reader;
+    this.reader = connectToRead(file);
     this.lock = lock;
     this.writes = drizzle(writer, { schema });
-    this.reads = drizzle(reader, { schema });
+    this.reads = drizzle(this.reader, { schema });
   }
 
   write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
@@ -129,6 +135,16 @@ class SqliteDatabase implements Database {
 
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     return work(this.reads);
+  }
+
+  async snapshot<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    const own = connectToRead(this.file);
+    try {
+      own.exec('begin');
+      return await work(drizzle(own, { schema }));
+    } finally {
+      own.close();
+    }
   }
 
   isWritable(): boolean {
@@ -174,27 +190,21 @@ class SqliteDatabase implements Database {
 
   /** Everything inside happens in one turn: what is awaited are queries of this very connection. */
   private async runAll(batch: readonly Unit[]): Promise<Outcome[]> {
-    let turnIsOver: (error: unknown) => void = () => {};
-    const overstay = new Promise<never>((_, reject) => {
-      turnIsOver = reject;
-    });
-    overstay.catch(() => {});
-    const watch = setImmediate(() => {
-      turnIsOver(new AssertionError('expected a transaction to wait for its own queries only'));
-    });
+    const turn = new TurnWatch();
     try {
       const outcomes: Outcome[] = [];
-      for (const unit of batch) outcomes.push(await this.runOne(unit, overstay));
+      for (const unit of batch) outcomes.push(await this.runOne(unit, turn));
       return outcomes;
     } finally {
-      clearImmediate(watch);
+      turn.end();
     }
   }
 
-  private async runOne(unit: Unit, overstay: Promise<never>): Promise<Outcome> {
+  private async runOne(unit: Unit, turn: TurnWatch): Promise<Outcome> {
+    const { tx, end } = unitOn(this.writes);
     this.writer.exec('savepoint unit');
     try {
-      const value = await Promise.race([unit.run(this.writes), overstay]);
+      const value = await Promise.race([unit.run(tx), turn.overstay()]);
       this.writer.exec('release unit');
       return { value };
     } catch (error) {
@@ -204,6 +214,49 @@ class SqliteDatabase implements Database {
       this.writer.exec('release unit');
       if (error instanceof Undo) return { value: error.value };
       return { error: isStoreFault(error) ? new StoreUnavailable(error.message) : error };
+    } finally {
+      end();
     }
   }
+}
+
+/** Notices a unit of work that is still running when the turn of the event loop is over. */
+class TurnWatch {
+  private refuse: ((error: AssertionError) => void) | null = null;
+  private timer = setImmediate(() => this.turnOver());
+
+  /** Rejects if the unit that is running now outlives a turn. */
+  overstay(): Promise<never> {
+    const watch = new Promise<never>((_, reject) => {
+      this.refuse = reject;
+    });
+    watch.catch(() => {});
+    return watch;
+  }
+
+  end(): void {
+    clearImmediate(this.timer);
+  }
+
+  private turnOver(): void {
+    this.refuse?.(new AssertionError('expected a transaction to wait for its own queries only'));
+    this.timer = setImmediate(() => this.turnOver());
+  }
+}
+
+/** The connection as one unit of work may use it: dead once the unit has ended, so that nothing can write too late. */
+function unitOn(connection: Tx): { tx: Tx; end: () => void } {
+  let ended = false;
+  const tx = new Proxy(connection, {
+    get(target, property, receiver) {
+      if (ended) throw new AssertionError('expected no query after the transaction has ended');
+      return property === CONNECTION ? target : Reflect.get(target, property, receiver);
+    },
+  });
+  return {
+    tx,
+    end: () => {
+      ended = true;
+    },
+  };
 }

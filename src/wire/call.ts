@@ -21,6 +21,7 @@ const CONNECT_TIMEOUT_MS = 5 * SECOND_MS;
 const SUBMIT_HEADERS_TIMEOUT_MS = 30 * SECOND_MS;
 const SUBMIT_TIMEOUT_MS = 60 * SECOND_MS;
 const READ_TIMEOUT_MS = 15 * SECOND_MS;
+const UPLOAD_TIMEOUT_MS = 120 * SECOND_MS;
 const ANSWER_BYTES_MAX = 1_048_576;
 const HEADER_BYTES_MAX = 16_384;
 const POOL_CONNECTIONS = 64;
@@ -31,10 +32,19 @@ export class ProviderWire {
 
   /** A read: a poll, a look-up, a balance. Uses a pooled connection. */
   async read(target: Target, request: ProviderRequest): Promise<Answer> {
+    return await this.pooled(target, request, READ_TIMEOUT_MS);
+  }
+
+  /** An upload of media: costs nothing, and may take longer than a read. */
+  async upload(target: Target, request: ProviderRequest): Promise<Answer> {
+    return await this.pooled(target, request, UPLOAD_TIMEOUT_MS);
+  }
+
+  private async pooled(target: Target, request: ProviderRequest, timeoutMs: number): Promise<Answer> {
     const url = urlOf(target, request);
     const pool = this.poolFor(url.origin);
     try {
-      const response = await exchange(pool, url, request, target, READ_TIMEOUT_MS);
+      const response = await exchange(pool, url, request, target, timeoutMs);
       return { kind: 'answered', response };
     } catch (error) {
       return { kind: 'unanswered', detail: messageOf(error, target) };
@@ -87,7 +97,7 @@ export class ProviderWire {
       pool = new Pool(origin, {
         connections: POOL_CONNECTIONS,
         connect: { timeout: CONNECT_TIMEOUT_MS },
-        headersTimeout: READ_TIMEOUT_MS,
+        headersTimeout: UPLOAD_TIMEOUT_MS,
         bodyTimeout: READ_TIMEOUT_MS,
         maxHeaderSize: HEADER_BYTES_MAX,
       });

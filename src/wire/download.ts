@@ -8,6 +8,7 @@ const CONNECT_TIMEOUT_MS = 5 * SECOND_MS;
 const FIRST_BYTE_TIMEOUT_MS = 15 * SECOND_MS;
 const SILENCE_TIMEOUT_MS = 30 * SECOND_MS;
 const DOWNLOAD_TIMEOUT_MS = 15 * MINUTE_MS;
+const PUT_TIMEOUT_MS = 2 * MINUTE_MS;
 const REDIRECTS_MAX = 5;
 const HEADER_BYTES_MAX = 16_384;
 
@@ -55,6 +56,25 @@ export class Downloader {
     } catch (error) {
       const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       return { kind: error instanceof AddressRefused ? 'refused' : 'broken', detail };
+    }
+  }
+
+  /** Sends bytes to an address that a provider named for them; what went wrong in words, null when nothing did. */
+  async put(address: string, bytes: Buffer, contentType: string): Promise<string | null> {
+    try {
+      const url = checkUrl(address, this.rules);
+      const answer = await this.agent.request({
+        origin: url.origin,
+        path: url.pathname + url.search,
+        method: 'PUT',
+        headers: { 'user-agent': 'reelay/0.1', 'content-type': contentType },
+        body: bytes,
+        signal: AbortSignal.timeout(PUT_TIMEOUT_MS),
+      });
+      await answer.body.dump();
+      return answer.statusCode < 300 ? null : `PUT answered HTTP ${answer.statusCode}`;
+    } catch (error) {
+      return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     }
   }
 

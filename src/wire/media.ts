@@ -1,60 +1,79 @@
-import type { Readable } from 'node:stream';
-import type { MediaRules, SubmissionMedia } from '../../providers/contract.ts';
+import type { SubmissionMedia } from '../../providers/contract.ts';
+import type { AnyProvider } from '../../providers/define.ts';
 import { unreachable } from '../ground/assert.ts';
 import { type Media, mediaOf, type VideoRequest } from '../ground/video-request.ts';
 
-/** How a piece of media reaches a provider: its own address, or its bytes inside the request. */
-type Way = 'address' | 'base64' | 'data_url';
+export type UploadMedia = Extract<Media, { kind: 'upload' }>;
 
-function wayOf(rules: MediaRules, media: Media): Way | null {
-  if (media.kind === 'url') return 'address';
-  const fits = media.bytes <= (rules.inlineBytesMax ?? 0);
-  return rules.inlineImage !== undefined && fits ? rules.inlineImage : null;
+/** How an upload of ours reaches a provider, best way first. */
+export type Way = 'inline' | 'link' | 'provider';
+
+/**
+ * The way for an upload: inside the request where the wire takes bytes and they are few enough, else a link to this
+ * gateway where it can be reached, else the provider's own keeping. Null when there is none.
+ */
+export function wayOf(
+  provider: Pick<AnyProvider, 'media' | 'takesUploads'>,
+  upload: UploadMedia,
+  linkable: boolean,
+): Way | null {
+  const { inlineImage, inlineBytesMax = 0 } = provider.media;
+  if (inlineImage !== undefined && upload.bytes <= inlineBytesMax) return 'inline';
+  if (linkable) return 'link';
+  return provider.takesUploads ? 'provider' : null;
 }
 
-/** Why uploads of this request cannot reach a provider with these rules; null when they can. */
-export function mediaRefusal(rules: MediaRules, request: VideoRequest): string | null {
-  const stuck = mediaOf(request).find(({ media }) => wayOf(rules, media) === null);
-  if (!stuck) return null;
-  return `takes ${stuck.field} as an address only: send a URL instead of a file`;
-}
-
-/** The media of the request as the provider's wire takes them. `readUpload` gives the bytes of an upload. */
-export async function resolveMedia(
-  rules: MediaRules,
+/** Why uploads of this request cannot reach the provider; null when they can. */
+export function mediaRefusal(
+  provider: Pick<AnyProvider, 'media' | 'takesUploads'>,
   request: VideoRequest,
-  readUpload: (uploadId: string) => Readable,
-): Promise<SubmissionMedia> {
-  const resolve = (media: Media): Promise<string> => resolveOne(rules, media, readUpload);
+  linkable: boolean,
+): string | null {
+  const stuck = mediaOf(request).find(
+    ({ media }) => media.kind === 'upload' && wayOf(provider, media, linkable) === null,
+  );
+  if (!stuck) return null;
+  return `takes ${stuck.field} as an address only: send a URL, or set REELAY_PUBLIC_URL`;
+}
+
+/** What the ways need: the bytes of an upload, a link to it, or the address at which the provider has put it. */
+export interface Ways {
+  readonly linkable: boolean;
+  readonly read: (upload: UploadMedia) => Promise<Buffer>;
+  readonly link: (upload: UploadMedia) => string;
+  readonly store: (upload: UploadMedia, bytes: Buffer) => Promise<string>;
+}
+
+/** The media of the request as the provider's wire takes them. Throws what `store` throws. */
+export async function resolveMedia(provider: AnyProvider, request: VideoRequest, ways: Ways): Promise<SubmissionMedia> {
+  const resolve = (media: Media): Promise<string> => resolveOne(provider, media, ways);
+  const { masks } = request;
   return {
     ...(request.firstFrame && { firstFrame: await resolve(request.firstFrame) }),
     ...(request.lastFrame && { lastFrame: await resolve(request.lastFrame) }),
     references: await Promise.all(request.references.map(resolve)),
     ...(request.video && { video: await resolve(request.video.media) }),
-    ...(request.masks?.static && { staticMask: await resolve(request.masks.static) }),
+    ...(masks?.static && { staticMask: await resolve(masks.static) }),
     dynamicMasks: await Promise.all(
-      (request.masks?.dynamic ?? []).map(async ({ mask, trajectory }) => ({ mask: await resolve(mask), trajectory })),
+      (masks?.dynamic ?? []).map(async ({ mask, trajectory }) => ({ mask: await resolve(mask), trajectory })),
     ),
   };
 }
 
-async function resolveOne(
-  rules: MediaRules,
-  media: Media,
-  readUpload: (uploadId: string) => Readable,
-): Promise<string> {
+async function resolveOne(provider: AnyProvider, media: Media, ways: Ways): Promise<string> {
   if (media.kind === 'url') return media.url;
-  const way = wayOf(rules, media);
-  if (way === null) throw new Error(`upload ${media.uploadId} has no way to this provider`);
-  const chunks: Buffer[] = [];
-  for await (const chunk of readUpload(media.uploadId)) chunks.push(chunk);
-  const base64 = Buffer.concat(chunks).toString('base64');
+  const way = wayOf(provider, media, ways.linkable);
   switch (way) {
-    case 'base64':
-    case 'address':
-      return base64;
-    case 'data_url':
-      return `data:${media.contentType};base64,${base64}`;
+    case 'inline': {
+      const base64 = (await ways.read(media)).toString('base64');
+      return provider.media.inlineImage === 'data_url' ? `data:${media.contentType};base64,${base64}` : base64;
+    }
+    case 'link':
+      return ways.link(media);
+    case 'provider':
+      return await ways.store(media, await ways.read(media));
+    case null:
+      throw new Error(`the upload ${media.uploadId} has no way to ${provider.id}`);
     default:
       return unreachable(way);
   }

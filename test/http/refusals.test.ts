@@ -25,7 +25,7 @@ interface Envelope {
 async function refused(init: RequestInit & { path?: string }): Promise<{ status: number } & Envelope['error']> {
   const answer = await gateway.fetch(init.path ?? '/v1/videos', { method: 'POST', ...init });
   expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
-  expect(answer.headers.get('x-request-id')).toMatch(/^req_[0-9A-Za-z]{32}$/);
+  expect(answer.headers.get('x-request-id')).toMatch(/^req_[0-9A-Za-z]{34}$/);
   const { error } = (await answer.json()) as Envelope;
   expect(Object.keys(error).sort()).toEqual(['code', 'message', 'param', 'type']);
   return { status: answer.status, ...error };

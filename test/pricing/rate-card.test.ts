@@ -5,9 +5,9 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadRateCards, type RateCards } from '../../src/pricing/cards.ts';
+import { collectRateCards, loadRateCards, type RateCards } from '../../src/pricing/cards.ts';
 import { parseRateCard, RateCardError } from '../../src/pricing/rate-card.ts';
-import { cardOf, cardText, ROOT, rate } from '../support/rows.ts';
+import { cardOf, cardText, PACKAGES, ROOT, rate } from '../support/rows.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 const perSecond = (change: object = {}) => rate({ usd_per_second: 0.1, ...change });
@@ -16,10 +16,6 @@ const block = (change: object) => ({
   kind: 'block',
   limits: { min_seconds: 5, max_seconds: 10, seconds: [5, 10] },
   rates: [rate(change)],
-});
-const pack = (change: object = {}) => ({
-  ...{ id: 'package-1', price_usd: 700, units: 5_000, unit_price_usd: 0.14, validity_days: 180, concurrent_tasks: 20 },
-  ...change,
 });
 
 /** Everything that makes a card unusable: what is wrong, the change that does it, and what the error says. */
@@ -57,12 +53,12 @@ const refusals: [what: string, change: object, says: RegExp][] = [
   ],
   ['no rows', { rates: [] }, /the card has no rates/],
   ['a row per second without a price', { rates: [rate({})] }, /kind per_second needs usd_per_second/],
-  ['a row of units without units', { kind: 'units', packages: [pack()] }, /kind units needs units_per_second/],
+  ['a row of units without units', { kind: 'units', packages: PACKAGES }, /kind units needs units_per_second/],
   ['a row of credits without credits', { kind: 'credits' }, /kind credits needs credits_per_second/],
   ['a row of blocks without blocks', block({}), /kind block needs usd_per_block or units_per_block/],
   [
     'a row of blocks in dollars and in units',
-    { ...block({ usd_per_block: { 5: 1, 10: 2 }, units_per_block: { 5: 1, 10: 2 } }), packages: [pack()] },
+    { ...block({ usd_per_block: { 5: 1, 10: 2 }, units_per_block: { 5: 1, 10: 2 } }), packages: PACKAGES },
     /kind block needs usd_per_block or units_per_block/,
   ],
   ['a length without its block', block({ usd_per_block: { 5: 1 } }), /no block for 10 seconds/],
@@ -71,8 +67,16 @@ const refusals: [what: string, change: object, says: RegExp][] = [
   ['a block named in words', block({ usd_per_block: { five: 1 } }), /rates\.0\.usd_per_block/],
   ['units that nobody sells', { rates: [rate({ kind: 'units', units_per_second: 1 })] }, /the card has no packages/],
   ['blocks of units that nobody sells', block({ units_per_block: { 5: 1, 10: 2 } }), /the card has no packages/],
-  ['a package that costs too much', { packages: [pack({ price_usd: 700.000001 })] }, /"package-1": price_usd is not/],
-  ['a package price of seven decimals', { packages: [pack({ price_usd: 0.1234567 })] }, /more than six decimals/],
+  [
+    'a package that costs too much',
+    { packages: [{ ...PACKAGES[0], price_usd: 9.800001 }] },
+    /"trial": price_usd is not/,
+  ],
+  [
+    'a package price of seven decimals',
+    { packages: [{ ...PACKAGES[0], price_usd: 0.1234567 }] },
+    /more than six decimals/,
+  ],
   ['a formula card without its formula', { kind: 'formula', rates: [] }, /a formula card needs "formula"/],
   ['a field that there is not', { discount: 1 }, /discount/],
   ['a field of a row that there is not', { rates: [perSecond({ per_clip: 1 })] }, /rates\.0.*per_clip/],
@@ -186,6 +190,10 @@ describe('a folder of rate cards', () => {
     const load = () => loadFiles({ 'a/2026-01-01.yaml': named('a'), 'b/2026-01-01.yaml': named('b') });
     expect(load).toThrow(RateCardError);
     expect(load).toThrow('b and a both price atlas');
+  });
+
+  it('refuses two cards of one name and day', () => {
+    expect(() => collectRateCards([cardOf(), cardOf()])).toThrow('test-card: two cards are effective 2026-11-01');
   });
 
   it('names the file of a card that is none', () => {

@@ -2,7 +2,10 @@
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import type { Mint } from '../../src/ground/id.ts';
-import { micros } from '../../src/ground/money.ts';
+import { micros, usd } from '../../src/ground/money.ts';
+import type { Offer } from '../../src/pricing/offers.ts';
+import type { Billable } from '../../src/pricing/price.ts';
+import type { Quote } from '../../src/pricing/quote.ts';
 import { parseRateCard, type RateCard } from '../../src/pricing/rate-card.ts';
 import type { Database } from '../../src/store/database.ts';
 import { type AttemptRow, apiKeys, attempts, type JobRow, jobs, tenants } from '../../src/store/schema.ts';
@@ -109,6 +112,8 @@ export function attemptRow(change: Partial<AttemptRow> = {}): AttemptRow {
     videoUrlSealed: null,
     usage: null,
     slotHeld: true,
+    hookTokenDigest: null,
+    announcedTaskId: null,
     failureKind: null,
     failureDetail: null,
     absences: 0,
@@ -130,10 +135,8 @@ export function countingMint(): Mint {
   };
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /** One row of a rate card: kling-v3 from text, silent, in 720p, and whatever is changed. */
-export const rate = (change: Fields): Fields => ({
+export const rate = (change: object): object => ({
   model: 'kling-v3',
   tasks: ['text_to_video'],
   resolution: '720p',
@@ -141,8 +144,15 @@ export const rate = (change: Fields): Fields => ({
   ...change,
 });
 
+const validity = { validity_days: 30, concurrent_tasks: 5 };
+/** Two resource packages to draw units from; without a choice it is `package-1`. */
+export const PACKAGES = [
+  { id: 'trial', price_usd: 9.8, units: 100, unit_price_usd: 0.098, ...validity },
+  { id: 'package-1', price_usd: 700, units: 5_000, unit_price_usd: 0.14, ...validity },
+];
+
 /** A rate card as the text of its file; JSON is YAML. An undefined field is left out. */
-export function cardText(change: Fields = {}): string {
+export function cardText(change: object = {}): string {
   return JSON.stringify({
     card: 'test-card',
     effective: '2026-11-01',
@@ -156,4 +166,27 @@ export function cardText(change: Fields = {}): string {
   });
 }
 
-export const cardOf = (change: Fields = {}): RateCard => parseRateCard(cardText(change), 'test-card.yaml');
+export const cardOf = (change: object = {}): RateCard => parseRateCard(cardText(change), 'test-card.yaml');
+
+/** The clip that the row of `rate` prices: five seconds. */
+export function billable(change: Partial<Billable>): Billable {
+  const clip = { model: 'kling-v3', task: 'text_to_video', resolution: '720p', lengthMs: 5_000 } as const;
+  const plain = { audio: false, voiceControl: false, input: 'text', orientation: null, mode: null } as const;
+  return { ...clip, ...plain, ...change };
+}
+
+/** What a provider asks for a clip of the model `m`, in dollars; `cost` is what it asks of us. */
+export function offer(
+  provider: string,
+  dollars: number,
+  change: { cost?: number; model?: string; failed?: 'charged' } = {},
+): Offer {
+  const { cost = dollars, model = 'm', failed = 'free' } = change;
+  const form = { task: 'text_to_video', resolutions: ['720p'], sound: 'never', takes: {} } as const;
+  const capability = { ...form, model, upstream: `${provider}/${model}` };
+  const lines = [{ what: 'row, 5 s', quantity: 5, unit: 'second', rate_usd: cost / 5, usd: cost }] as const;
+  const card = { id: 'card', effective: '2026-11-01', source: 'a price page' };
+  const money = { costMicros: usd(cost), priceMicros: usd(dollars), lines };
+  const quote: Quote = { ...money, card, rate: 'row', billableSeconds: 5, failed, warnings: [] };
+  return { kind: 'offer', provider, account: provider, model, capability, quote };
+}

@@ -83,6 +83,15 @@ describe('an exchange', () => {
     expect(Object.keys(server.received[0]?.headers ?? {})).not.toContain('content-type');
   });
 
+  it('that uploads media is made once, and unanswered when it is cut', async () => {
+    const server = await startRudeServer(json({ url: 'https://kept.example/1' }), cutBeforeAnswer, json({}));
+    const wire = openWire();
+    const file: ProviderRequest = { method: 'POST', path: '/files', headers: {}, body: { file: 'AAAA' } };
+    expect(answered(await wire.upload(at(server.url), file)).body).toEqual({ url: 'https://kept.example/1' });
+    expect((await wire.upload(at(server.url), file)).kind).toBe('unanswered');
+    expect(server.received.map(({ body }) => body)).toEqual(['{"file":"AAAA"}', '{"file":"AAAA"}']);
+  });
+
   it.each([301, 302, 303, 307, 308])('returns a redirect as its status %i and never follows it', async (status) => {
     const elsewhere = await startRudeServer(json({}));
     const server = await startRudeServer(redirect(`${elsewhere.url}/x`, status));

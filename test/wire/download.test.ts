@@ -27,12 +27,13 @@ import { until } from '../support/until.ts';
 
 const NAME = 'videos/video_1';
 const BYTES_MAX = 1_000_000;
-const clip = Buffer.alloc(300_000, 'frames ');
+const clip = Buffer.alloc(50_000, 'frames ');
 
 interface Desk {
   readonly files: Files;
   readonly part: PartFile;
   download(address: string, bytesMax?: number): Promise<Downloaded | NotDownloaded>;
+  put: Downloader['put'];
 }
 
 /** A downloader that may reach these origins, and a file to download into. */
@@ -42,7 +43,12 @@ async function openDesk(...origins: string[]): Promise<Desk> {
   const files = await openDiskFiles(temporaryFolder());
   const part = await files.create(NAME);
   onTestFinished(() => part.discard());
-  return { files, part, download: (address, bytesMax = BYTES_MAX) => downloads.download(address, part, bytesMax) };
+  return {
+    files,
+    part,
+    download: (address, bytesMax = BYTES_MAX) => downloads.download(address, part, bytesMax),
+    put: (...file) => downloads.put(...file),
+  };
 }
 
 async function downloadFrom(...answers: Answer[]): Promise<Downloaded | NotDownloaded> {
@@ -74,10 +80,11 @@ describe('a file that arrives whole', () => {
   });
 
   it('may be as long as the limit, and not a byte longer', async () => {
-    const { url } = await startRudeServer(bytes(clip));
+    const announced: Answer = (response) => response.writeHead(200, { 'content-length': clip.length }).flushHeaders();
+    const { url } = await startRudeServer(bytes(clip), announced);
     const { download } = await openDesk(url);
     expect((await download(url, clip.length)).kind).toBe('downloaded');
-    const detail = '300000 bytes announced, at most 299999 are taken';
+    const detail = '50000 bytes announced, at most 49999 are taken';
     expect(await download(url, clip.length - 1)).toEqual({ kind: 'broken', detail });
   });
 });
@@ -131,6 +138,34 @@ describe('a download is', () => {
     const origin = `http://127.0.0.1:${await closedPort()}`;
     const detail = expect.stringContaining('ECONNREFUSED');
     expect(await (await openDesk(origin)).download(origin)).toEqual({ kind: 'broken', detail });
+  });
+});
+
+describe('a file of ours is put', () => {
+  it('at the address that was named for it, byte for byte', async () => {
+    const server = await startRudeServer(bytes('', { status: 200 }));
+    const { put } = await openDesk(server.url);
+    expect(await put(`${server.url}/a?sig=a%2Fb`, Buffer.from('frames'), 'image/png')).toBeNull();
+    const headers = expect.objectContaining({ 'content-type': 'image/png', 'content-length': '6' });
+    expect(server.received).toMatchObject([{ method: 'PUT', path: '/a?sig=a%2Fb', body: 'frames', headers }]);
+  });
+
+  it.each<[how: string, answer: Answer]>([
+    ['refuses it', page(403)],
+    ['fails', page(500)],
+    ['sends it elsewhere', redirect('/b', 307)],
+    ['cuts it', cutBeforeAnswer],
+  ])('in vain when the other end %s, which is said and not tried again', async (_, answer) => {
+    const server = await startRudeServer(answer, bytes(''));
+    const { put } = await openDesk(server.url);
+    expect(await put(server.url, Buffer.from('frames'), 'image/png')).toMatch(/./);
+    expect(server.received).toHaveLength(1);
+  });
+
+  it('nowhere that is not public', async () => {
+    const server = await startRudeServer(bytes(''));
+    expect(await (await openDesk()).put(server.url, Buffer.from('frames'), 'image/png')).toMatch(/AddressRefused/);
+    expect(await server.connections()).toBe(0);
   });
 });
 

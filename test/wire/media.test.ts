@@ -1,15 +1,17 @@
 /** Images and videos reach a provider in a way its wire takes: their address, or their bytes, exactly. */
-import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import type { MediaRules } from '../../providers/contract.ts';
+import type { AnyProvider } from '../../providers/define.ts';
 import { PROVIDERS } from '../../providers/index.ts';
+import { present } from '../../src/ground/assert.ts';
 import { type Media, type VideoRequest, videoRequestSchema } from '../../src/ground/video-request.ts';
-import { mediaRefusal, resolveMedia } from '../../src/wire/media.ts';
+import { mediaRefusal, resolveMedia, type UploadMedia, type Way, type Ways, wayOf } from '../../src/wire/media.ts';
 import { makePng } from '../support/images.ts';
 
 const png = makePng(32, 32);
+const base64 = png.toString('base64');
 const address = (name: string): Media => ({ kind: 'url', url: `https://cdn.example/${name}.png?sig=1` });
-const upload = (uploadId: string, bytes = png.length): Media => ({
+const upload = (uploadId: string, bytes = png.length): UploadMedia => ({
   kind: 'upload',
   uploadId,
   contentType: 'image/png',
@@ -30,68 +32,121 @@ const request = (media: Partial<VideoRequest>): VideoRequest => ({
   ...media,
 });
 
-const ADDRESSES: MediaRules = {};
-const BASE64: MediaRules = { inlineImage: 'base64', inlineBytesMax: 1_000_000 };
-const DATA_URL: MediaRules = { inlineImage: 'data_url', inlineBytesMax: 1_000_000 };
+/** A provider of ours that takes media by other rules. */
+const taking = (media: MediaRules, takesUploads = false): AnyProvider => ({
+  ...present(PROVIDERS[0], 'a provider'),
+  media,
+  takesUploads,
+});
+const ADDRESSES = taking({});
+const BASE64 = taking({ inlineImage: 'base64', inlineBytesMax: 1_000_000 });
+const DATA_URL = taking({ inlineImage: 'data_url', inlineBytesMax: 1_000_000 });
+const KEEPING = taking({}, true);
 
-/** A store of uploads that gives each in two pieces, and remembers which were asked for. */
-function store(...ids: string[]) {
-  const read: string[] = [];
-  const readUpload = (id: string): Readable => {
-    if (!ids.includes(id)) throw new Error(`no upload ${id}`);
-    read.push(id);
-    return Readable.from([png.subarray(0, 10), png.subarray(10)]);
+/** Ways that write down what they were used for. */
+function openWays(linkable: boolean): { readonly used: string[]; readonly ways: Ways } {
+  const used: string[] = [];
+  const note = <T>(what: string, value: T): T => {
+    used.push(what);
+    return value;
   };
-  return { read, readUpload };
+  const ways: Ways = {
+    linkable,
+    read: async ({ uploadId }) => note(`read ${uploadId}`, png),
+    link: ({ uploadId }) => note(`link ${uploadId}`, `https://reelay.example/${uploadId}`),
+    store: async ({ uploadId }, bytes) =>
+      note(`store ${uploadId} ${bytes.equals(png)}`, `https://kept.example/${uploadId}`),
+  };
+  return { used, ways };
 }
 
-describe('media of a request', () => {
-  it('that are addresses are passed on as they are, whatever a provider takes', async () => {
-    const { readUpload, read } = store();
-    const everywhere = request({
-      firstFrame: address('first'),
-      lastFrame: address('last'),
-      references: [address('one'), address('two')],
-      video: { media: address('source'), use: 'edit' },
-    });
-    for (const rules of [ADDRESSES, BASE64, DATA_URL]) {
-      expect(mediaRefusal(rules, everywhere)).toBeNull();
-      expect(await resolveMedia(rules, everywhere, readUpload)).toEqual({
-        firstFrame: 'https://cdn.example/first.png?sig=1',
-        lastFrame: 'https://cdn.example/last.png?sig=1',
-        references: ['https://cdn.example/one.png?sig=1', 'https://cdn.example/two.png?sig=1'],
-        video: 'https://cdn.example/source.png?sig=1',
-      });
-    }
-    expect(read).toEqual([]);
-  });
-
-  it('that were not given are not there', async () => {
-    expect(mediaRefusal(ADDRESSES, request({}))).toBeNull();
-    expect(await resolveMedia(ADDRESSES, request({}), store().readUpload)).toEqual({ references: [] });
+describe('media that are addresses', () => {
+  const everywhere = request({
+    firstFrame: address('first'),
+    lastFrame: address('last'),
+    references: [address('one'), address('two')],
+    video: { media: address('source'), use: 'edit' },
+    masks: { static: address('static'), dynamic: [{ mask: address('moving'), trajectory: [{ x: 1, y: 2 }] }] },
   });
 
   it.each([
-    ['base64', BASE64, png.toString('base64')],
-    ['a data URL', DATA_URL, `data:image/png;base64,${png.toString('base64')}`],
-  ])('that were uploaded are written as %s, byte for byte', async (_, rules, written) => {
-    const { readUpload } = store('upl_1', 'upl_2');
-    const uploaded = request({ firstFrame: upload('upl_1'), references: [address('one'), upload('upl_2')] });
-    expect(mediaRefusal(rules, uploaded)).toBeNull();
-    expect(await resolveMedia(rules, uploaded, readUpload)).toEqual({
-      firstFrame: written,
-      references: ['https://cdn.example/one.png?sig=1', written],
+    ['addresses', ADDRESSES],
+    ['base64', BASE64],
+    ['data URLs', DATA_URL],
+    ['uploads', KEEPING],
+  ])('are passed on as they are to a provider that takes %s', async (_, provider) => {
+    const { used, ways } = openWays(true);
+    expect(mediaRefusal(provider, everywhere, false)).toBeNull();
+    expect(await resolveMedia(provider, everywhere, ways)).toEqual({
+      firstFrame: 'https://cdn.example/first.png?sig=1',
+      lastFrame: 'https://cdn.example/last.png?sig=1',
+      references: ['https://cdn.example/one.png?sig=1', 'https://cdn.example/two.png?sig=1'],
+      video: 'https://cdn.example/source.png?sig=1',
+      staticMask: 'https://cdn.example/static.png?sig=1',
+      dynamicMasks: [{ mask: 'https://cdn.example/moving.png?sig=1', trajectory: [{ x: 1, y: 2 }] }],
     });
+    expect(used).toEqual([]);
   });
 
-  it('may be as large as the provider takes, and not a byte larger', () => {
-    const rules: MediaRules = { inlineImage: 'base64', inlineBytesMax: 1_000 };
-    expect(mediaRefusal(rules, request({ firstFrame: upload('upl_1', 1_000) }))).toBeNull();
-    expect(mediaRefusal(rules, request({ firstFrame: upload('upl_1', 1_001) }))).toMatch(/input_reference/);
+  it('and were not given are not there', async () => {
+    expect(mediaRefusal(ADDRESSES, request({}), false)).toBeNull();
+    const media = await resolveMedia(ADDRESSES, request({}), openWays(false).ways);
+    expect(media).toEqual({ references: [], dynamicMasks: [] });
+    expect(Object.keys(media).toSorted()).toEqual(['dynamicMasks', 'references']);
+  });
+});
+
+describe('an upload', () => {
+  const mixed = request({ firstFrame: upload('upl_1'), references: [address('one'), upload('upl_2')] });
+  const written = (first: string, second: string) => ({
+    firstFrame: first,
+    references: ['https://cdn.example/one.png?sig=1', second],
+    dynamicMasks: [],
   });
 
-  it('cannot be written into a request without a limit that says how large they may be', () => {
-    expect(mediaRefusal({ inlineImage: 'base64' }, request({ firstFrame: upload('upl_1') }))).not.toBeNull();
+  it.each([
+    ['base64', BASE64, base64],
+    ['a data URL', DATA_URL, `data:image/png;base64,${base64}`],
+  ])('is written as %s, byte for byte, where the wire takes that', async (_, provider, text) => {
+    const { used, ways } = openWays(true);
+    expect(await resolveMedia(provider, mixed, ways)).toEqual(written(text, text));
+    expect(used).toEqual(['read upl_1', 'read upl_2']);
+  });
+
+  it('is linked to where this gateway can be reached, and its bytes stay here', async () => {
+    const { used, ways } = openWays(true);
+    const links = written('https://reelay.example/upl_1', 'https://reelay.example/upl_2');
+    expect(await resolveMedia(ADDRESSES, mixed, ways)).toEqual(links);
+    expect(used).toEqual(['link upl_1', 'link upl_2']);
+  });
+
+  it('is given into the provider’s own keeping where that is the only way', async () => {
+    const { used, ways } = openWays(false);
+    const kept = written('https://kept.example/upl_1', 'https://kept.example/upl_2');
+    expect(await resolveMedia(KEEPING, mixed, ways)).toEqual(kept);
+    expect(used).toEqual(['read upl_1', 'store upl_1 true', 'read upl_2', 'store upl_2 true']);
+  });
+
+  it.each<[provider: string, bytes: number, linkable: boolean, way: Way | null]>([
+    ['inline', 1_000, true, 'inline'],
+    ['inline', 1_000, false, 'inline'],
+    ['inline', 1_001, true, 'link'],
+    ['inline', 1_001, false, null],
+    ['inline and keeping', 1_000, false, 'inline'],
+    ['inline and keeping', 1_001, true, 'link'],
+    ['inline and keeping', 1_001, false, 'provider'],
+    ['keeping', 1, true, 'link'],
+    ['keeping', 1, false, 'provider'],
+    ['addresses only', 1, true, 'link'],
+    ['addresses only', 1, false, null],
+    ['inline without a limit', 1, false, null],
+  ])('for a provider with %s goes, at %i bytes and linkable %s, the way %s', (takes, bytes, linkable, way) => {
+    const limit = takes.includes('limit') ? {} : { inlineBytesMax: 1_000 };
+    const rules: MediaRules = takes.startsWith('inline') ? { inlineImage: 'base64', ...limit } : {};
+    const provider = taking(rules, takes.includes('keeping'));
+    const image = upload('upl_1', bytes);
+    expect(wayOf(provider, image, linkable)).toBe(way);
+    expect(mediaRefusal(provider, request({ firstFrame: image }), linkable) === null).toBe(way !== null);
   });
 
   it.each<[field: string, media: Partial<VideoRequest>]>([
@@ -101,35 +156,27 @@ describe('media of a request', () => {
     ['video_url', { video: { media: upload('upl_1'), use: 'motion' } }],
     ['static_mask', { masks: { static: upload('upl_1'), dynamic: [] } }],
     ['dynamic_masks', { masks: { dynamic: [{ mask: upload('upl_1'), trajectory: [] }] } }],
-  ])('are refused by the name %s where only addresses are taken', async (field, media) => {
-    expect(mediaRefusal(ADDRESSES, request(media))).toBe(
-      `takes ${field} as an address only: send a URL instead of a file`,
+  ])('as %s is refused by that name where only addresses are taken, with the way out', (field, media) => {
+    expect(mediaRefusal(ADDRESSES, request(media), false)).toBe(
+      `takes ${field} as an address only: send a URL, or set REELAY_PUBLIC_URL`,
     );
   });
 
-  it('that no wire takes are never read: asking for them is a bug and says so', async () => {
-    const { readUpload, read } = store('upl_1');
-    await expect(resolveMedia(ADDRESSES, request({ firstFrame: upload('upl_1') }), readUpload)).rejects.toThrow(
-      'upload upl_1 has no way to this provider',
-    );
-    expect(read).toEqual([]);
+  it('without a way is never read: asking for it is a bug and says so', async () => {
+    const { used, ways } = openWays(false);
+    await expect(resolveMedia(ADDRESSES, mixed, ways)).rejects.toThrow(/upload upl_1 has no way to kling/);
+    expect(used).toEqual([]);
   });
 
-  it('whose upload cannot be read stop the submission', async () => {
-    const broken = (): Readable =>
-      new Readable({
-        read() {
-          this.destroy(new Error('the disk is gone'));
-        },
-      });
-    await expect(resolveMedia(BASE64, request({ firstFrame: upload('upl_1') }), broken)).rejects.toThrow(
-      'disk is gone',
-    );
+  it.each(['read', 'store'] as const)('that cannot be %s stops the submission', async (step) => {
+    const { ways } = openWays(false);
+    const failing: Ways = { ...ways, [step]: () => Promise.reject(new Error('the disk is gone')) };
+    await expect(resolveMedia(KEEPING, mixed, failing)).rejects.toThrow('the disk is gone');
   });
 });
 
 it.each(PROVIDERS.map(({ id, media }) => [id, media] as const))(
-  '%s says how large an upload may be exactly when it takes one',
+  '%s says how large an upload may be exactly when it takes one inside a request',
   (_, rules) => {
     expect(rules.inlineBytesMax !== undefined).toBe(rules.inlineImage !== undefined);
   },
