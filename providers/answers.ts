@@ -26,8 +26,17 @@ const OUTLINE_CHARACTERS = 300;
 /** The beginning of a body, for operators. Queries of addresses are left out: a result's address is a signed link. */
 export function outline(body: unknown): string {
   if (body === null || body === undefined) return 'without JSON';
-  const text = JSON.stringify(body).replace(/(https?:\/\/[^\s"?]+)\?[^\s"]*/g, '$1?…');
+  const text = stringify(body).replace(/(https?:\/\/[^\s"?]+)\?[^\s"]*/g, '$1?…');
   return text.length > OUTLINE_CHARACTERS ? `${text.slice(0, OUTLINE_CHARACTERS)}…` : text;
+}
+
+/** The wire lets no deep nesting through; whoever calls with more still gets words and no throw. */
+function stringify(body: unknown): string {
+  try {
+    return JSON.stringify(body);
+  } catch {
+    return 'a body that cannot be shown';
+  }
 }
 
 export const isSuccess = (response: ProviderResponse): boolean => response.status >= 200 && response.status < 300;

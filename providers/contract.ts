@@ -28,6 +28,8 @@ export interface ProviderResponse {
   readonly status: number;
   readonly headers: Headers;
   readonly body: unknown;
+  /** The beginning of an answer that was not JSON: an edge's page tells who wrote it. */
+  readonly text?: string;
 }
 
 /** What went wrong, as `routing/failure.ts` judges it. */

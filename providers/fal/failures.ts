@@ -52,11 +52,12 @@ export function classify(response: ProviderResponse): Failure {
 }
 
 /**
- * An edge's page without `x-fal-request-id` did not reach fal's backend: its own client repeats only those
- * (fal-ai/fal, fal_client/client.py, 2026-08-21).
+ * A page of the edge (nginx) without `x-fal-request-id` did not reach fal's backend: its own client repeats only those
+ * 502, 503 and 504 (fal-ai/fal, fal_client/client.py, 2026-08-21). Every other 5xx leaves a submission in doubt.
  */
-function neverEnqueued(response: ProviderResponse): { task?: 'none' } {
-  return response.headers['x-fal-request-id'] === undefined ? { task: 'none' } : {};
+function neverEnqueued({ status, headers, text }: ProviderResponse): { task?: 'none' } {
+  const ofTheEdge = status >= 502 && status <= 504 && headers['x-fal-request-id'] === undefined;
+  return ofTheEdge && mentions(text ?? '', ['nginx']) ? { task: 'none' } : {};
 }
 
 function typeOf(response: ProviderResponse): string | undefined {

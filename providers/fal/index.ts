@@ -81,7 +81,7 @@ function ownPath(address: string, response: ProviderResponse): string | null {
   if (!URL.canParse(address)) return null;
   const url = new URL(address);
   const own = url.origin === response.origin || QUEUE_ORIGINS.includes(url.origin);
-  return own ? url.pathname : null;
+  return own && !url.pathname.startsWith('//') ? url.pathname : null;
 }
 
 /** Durations are strings before 4.0; the first frame's name differs from family to family. */
@@ -131,7 +131,7 @@ function outcomeOfStatus(response: ProviderResponse, input: Handle): Pending<Han
 }
 
 function outcomeOfResult(response: ProviderResponse, input: Handle): Pending<Handle> | Finished | Failure {
-  if (response.status === 400 && /still in progress/i.test(JSON.stringify(response.body ?? ''))) {
+  if (response.status === 400 && /still in progress/i.test(outline(response.body))) {
     return { state: 'pending', handle: { ...input, stage: 'status' }, phase: 'running' };
   }
   if (response.status === 404) return failure('task_not_found', 'the result is not there');

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { Busboy } from '@fastify/busboy';
 import { GatewayError } from '../ground/errors.ts';
+import { jsonDepth } from '../ground/json.ts';
 import type { Media } from '../ground/video-request.ts';
 import type { PartFile } from '../store/files.ts';
 import { type FormField, nestFields } from './form.ts';
@@ -74,7 +75,7 @@ function tooLarge(what: string, param?: string): GatewayError {
 
 /** A JSON object. Depth is judged before parsing, so that no text can make the parser work hard. */
 export function parseObject(text: string): Record<string, unknown> {
-  if (depthOf(text) > JSON_LEVELS_MAX) {
+  if (jsonDepth(text) > JSON_LEVELS_MAX) {
     throw new GatewayError('invalid_json', {
       message: `The JSON body is nested deeper than ${JSON_LEVELS_MAX} levels.`,
     });
@@ -94,22 +95,6 @@ export function parseObject(text: string): Record<string, unknown> {
   const object: Record<string, unknown> = Object.create(null);
   for (const [key, member] of Object.entries(value)) if (key !== '__proto__') object[key] = member;
   return object;
-}
-
-function depthOf(text: string): number {
-  let depth = 0;
-  let deepest = 0;
-  let inText = false;
-  for (let index = 0; index < text.length; index += 1) {
-    const character = text.charCodeAt(index);
-    if (inText) {
-      if (character === 92 /* \ */) index += 1;
-      else if (character === 34 /* " */) inText = false;
-    } else if (character === 34) inText = true;
-    else if (character === 123 /* { */ || character === 91 /* [ */) deepest = Math.max(deepest, ++depth);
-    else if (character === 125 /* } */ || character === 93 /* ] */) depth -= 1;
-  }
-  return deepest;
 }
 
 /** A form, streamed: text fields to memory, files to disk, both counted. */

@@ -74,10 +74,14 @@ const shorten = <Value>({ path, value }: Leaf<Value>): Leaf<Value> => ({ path: p
 /**
  * `m[]` holds scalars; `m[][a]` holds objects, written row by row by some clients and column by column by others. The
  * i-th occurrence of each leaf name belongs to the i-th element, which is exact only while all elements have the same
- * keys: anything else is refused, because guessing would mix two elements.
+ * keys: counts that differ are refused, because guessing would mix two elements. Elements whose keys differ although
+ * their counts agree cannot be told from one element with all of them.
  */
 function buildRepeated<Value>(name: string, leaves: readonly Leaf<Value>[]): Tree<Value> {
   if (leaves.every(({ path }) => path.length === 0)) return leaves.map(({ value }) => value);
+  if (leaves.some(({ path }) => path.includes(''))) {
+    throw fault(name, 'has lists inside its elements; send the field as a JSON string instead');
+  }
   const columns = new Map<string, Leaf<Value>[]>();
   for (const leaf of leaves) {
     const column = leaf.path.join('][');

@@ -28,12 +28,13 @@ import { updateAttempt, updateJob } from './rows.ts';
 const VIDEO_BYTES_MAX = 2 * 1_024 ** 3;
 /** Fetches of one finished video, before it counts as lost. */
 const SAVE_TRIES_MAX = 8;
+const STORE_AGAIN_MS = 10_000;
 /** A clip this much shorter than ordered was not delivered as ordered. Providers round: 3 s comes as 3.041 s. */
 const SHORT_BY_MS = 1_000;
 
 type Fetched =
   | { readonly kind: 'saved'; readonly file: SavedFile }
-  | { readonly kind: 'gone' | 'broken' | 'invalid'; readonly detail: string };
+  | { readonly kind: 'gone' | 'broken' | 'invalid' | 'not_stored'; readonly detail: string };
 
 /**
  * Fetches the finished video into our own keeping, looks whether it is what was ordered, and closes the job. A dead
@@ -61,6 +62,8 @@ export async function saveVideo(
     kind,
     detail,
   });
+  // Our own disk is at fault: the video waits at the provider, and no try is counted.
+  if (kind === 'not_stored') return dueIn(STORE_AGAIN_MS);
   const saveTries = job.saveTries + 1;
   if (saveTries >= SAVE_TRIES_MAX) {
     return await loseVideo(deps, job, attempt, kind === 'gone' ? 'asset_unavailable' : 'asset_invalid');
@@ -91,7 +94,8 @@ async function fetchInto(deps: Deps, job: JobRow, address: string, part: PartFil
   const received = await deps.downloads.download(address, part, VIDEO_BYTES_MAX);
   switch (received.kind) {
     case 'gone':
-      return { kind: 'gone', detail: received.detail };
+    case 'not_stored':
+      return { kind: received.kind, detail: received.detail };
     case 'broken':
     case 'refused':
       return { kind: 'broken', detail: received.detail };
@@ -111,7 +115,7 @@ async function fetchInto(deps: Deps, job: JobRow, address: string, part: PartFil
 /** What is wrong with the clip, against the order; null when nothing is. */
 function faultOf(job: JobRow, facts: VideoFacts): string | null {
   const orderedMs = job.seconds === null ? null : job.seconds * 1_000;
-  if (orderedMs !== null && facts.durationMs < orderedMs - SHORT_BY_MS) {
+  if (orderedMs !== null && facts.durationMs !== null && facts.durationMs < orderedMs - SHORT_BY_MS) {
     return `${facts.durationMs} ms long, ${orderedMs} ms were ordered`;
   }
   return null;
@@ -139,10 +143,10 @@ async function freshAddress(deps: Deps, attempt: AttemptRow, account: ProviderAc
  * What is settled: the quoted price of the candidate that delivered. Only where the length could not be known before
  * is it the price of the length delivered, on the card and row that quoted it, and never more than was quoted.
  */
-function settlementOf(deps: Deps, job: JobRow, attempt: AttemptRow, durationMs: number): Settlement {
+function settlementOf(deps: Deps, job: JobRow, attempt: AttemptRow, durationMs: number | null): Settlement {
   const quoted: Settlement = { priceMicros: attempt.priceMicros, costMicros: attempt.costMicros };
   const request = requestOf(job);
-  if (request.seconds !== null) return quoted;
+  if (request.seconds !== null || durationMs === null) return quoted;
   const [cardName = '', effective = ''] = attempt.card.split('@');
   const card = deps.cards.all.find((dated) => dated.card === cardName && dated.effective === effective);
   const account = deps.accounts.get(attempt.account);

@@ -17,6 +17,7 @@ export class Schedule {
   private readonly dueByJob = new Map<string, number>();
   private cancelTimer: (() => void) | null = null;
   private timerDueMs = Number.POSITIVE_INFINITY;
+  private stopped = false;
 
   /** `onDue` is called when the earliest job falls due; it takes what is due and may put things back. */
   constructor(clock: Clock, onDue: () => void) {
@@ -26,6 +27,7 @@ export class Schedule {
 
   /** Puts the job down for `inMs` from now, in place of any time it stood at before. */
   put(jobId: string, inMs: number): void {
+    if (this.stopped) return;
     const dueMs = this.clock.monotonicMs() + inMs;
     this.dueByJob.set(jobId, dueMs);
     this.heap.push({ jobId, dueMs });
@@ -64,6 +66,7 @@ export class Schedule {
 
   /** Nothing falls due any more. */
   stop(): void {
+    this.stopped = true;
     this.cancelTimer?.();
     this.dueByJob.clear();
   }

@@ -81,7 +81,8 @@ export class Worker {
       if (jobId === null) break;
       this.active.set(jobId, this.run(jobId));
     }
-    this.schedule.arm();
+    // With all places taken the next step to end looks again; a timer would only spin.
+    if (this.active.size < STEPS_AT_ONCE) this.schedule.arm();
   }
 
   private async run(jobId: string): Promise<void> {

@@ -79,8 +79,8 @@ export function checkUrl(text: string, rules: AddressRules): URL {
   if (text.length > URL_CHARACTERS_MAX) throw new AddressRefused(`longer than ${URL_CHARACTERS_MAX} characters`);
   if (!URL.canParse(text)) throw new AddressRefused('not an absolute URL');
   const url = new URL(text);
-  if (rules.exemptOrigins.has(url.origin)) return url;
   if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new AddressRefused(`scheme ${url.protocol}`);
+  if (rules.exemptOrigins.has(url.origin)) return url;
   if (url.username !== '' || url.password !== '') throw new AddressRefused('credentials in the address');
   const literal = literalHost(url);
   const allowed = literal !== null && inside(rules.allowedNetworks, literal);
@@ -132,7 +132,8 @@ export function guardedConnector(
     judge(options.hostname, mayReach, resolve).then(
       (address) => {
         // `servername` keeps the name for TLS; an address there would be refused by the handshake.
-        const servername = isIP(options.hostname) ? undefined : (options.servername ?? options.hostname);
+        const named = isIP(options.hostname.replace(/^\[|\]$/g, '')) === 0;
+        const servername = named ? (options.servername ?? options.hostname) : undefined;
         connect(
           {
             ...options,

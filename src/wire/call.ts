@@ -3,6 +3,7 @@ import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { buildConnector, Client, type Dispatcher, Pool } from 'undici';
 import type { ProviderRequest, ProviderResponse } from '../../providers/contract.ts';
 import { present } from '../ground/assert.ts';
+import { jsonDepth } from '../ground/json.ts';
 import { SECOND_MS } from '../ground/time.ts';
 
 /** Where an account's exchanges go: configured base URLs by host name, and the secrets that no message may repeat. */
@@ -25,6 +26,8 @@ const UPLOAD_TIMEOUT_MS = 120 * SECOND_MS;
 const ANSWER_BYTES_MAX = 1_048_576;
 const HEADER_BYTES_MAX = 16_384;
 const POOL_CONNECTIONS = 64;
+/** What is kept of an answer that is not JSON. */
+const PAGE_BYTES = 500;
 
 /** Sends exchanges to configured providers. No retry, no redirect, no deduplication: those would buy twice. */
 export class ProviderWire {
@@ -110,8 +113,17 @@ export class ProviderWire {
 /** The configured base joined with the adapter's path: an adapter can name a path, never a host. */
 function urlOf(target: Target, request: ProviderRequest): URL {
   const host = request.host ?? 'api';
-  const base = new URL(present(target.baseUrls[host], `a base URL for "${host}"`));
-  return new URL(base.pathname.replace(/\/$/, '') + request.path, base.origin);
+  const url = new URL(present(target.baseUrls[host], `a base URL for "${host}"`));
+  const [path = '', query] = split(request.path);
+  // Set part by part, never parsed as one text: `//elsewhere/x` would be read as another host, and get our key.
+  url.pathname = url.pathname.replace(/\/$/, '') + path;
+  url.search = query;
+  return url;
+}
+
+function split(path: string): [path: string, query: string] {
+  const at = path.indexOf('?');
+  return at === -1 ? [path, ''] : [path.slice(0, at), path.slice(at)];
 }
 
 async function exchange(
@@ -134,10 +146,15 @@ async function exchange(
     },
     body: hasBody ? JSON.stringify(request.body) : null,
     signal: AbortSignal.timeout(timeoutMs),
+    // Never full, so that undici never pauses: see the note on its pausing in download.ts.
+    highWaterMark: 2 * ANSWER_BYTES_MAX,
   });
-  const headers = plainHeaders(answer.headers);
+  answer.body.on('error', () => {});
+  const headers = plainHeaders(answer.headers, target);
   const bytes = decode(await readAll(answer.body), headers['content-encoding']);
-  return { origin: url.origin, status: answer.statusCode, headers, body: parseJson(bytes, target) };
+  const body = parseJson(bytes, target);
+  const page = body === null ? { text: masked(bytes.toString('utf8', 0, PAGE_BYTES), target) } : {};
+  return { origin: url.origin, status: answer.statusCode, headers, body, ...page };
 }
 
 async function readAll(body: Dispatcher.ResponseData['body']): Promise<Buffer> {
@@ -172,20 +189,27 @@ function decode(bytes: Buffer, coding: string | undefined): Buffer {
   }
 }
 
-function plainHeaders(headers: Dispatcher.ResponseData['headers']): Record<string, string> {
+function plainHeaders(headers: Dispatcher.ResponseData['headers'], target: Target): Record<string, string> {
   const plain: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     const first = Array.isArray(value) ? value[0] : value;
-    if (first !== undefined) plain[name.toLowerCase()] = first;
+    if (first !== undefined) plain[name.toLowerCase()] = masked(first, target);
   }
   return plain;
 }
 
-/** The body as JSON, with our own secrets masked wherever a provider echoes them; null when it is not JSON. */
+const LEVELS_MAX = 64;
+
+/**
+ * The body as JSON, with our own secrets masked wherever a provider echoes them, however they were spelled; null when it
+ * is not JSON, or nested as no answer of a provider is.
+ */
 function parseJson(bytes: Buffer, target: Target): unknown {
   if (bytes.length === 0 || !isUtf8(bytes)) return null;
+  const text = bytes.toString('utf8');
+  if (jsonDepth(text) > LEVELS_MAX) return null;
   try {
-    return JSON.parse(masked(bytes.toString('utf8'), target));
+    return JSON.parse(text, (_key, value) => (typeof value === 'string' ? masked(value, target) : value));
   } catch {
     return null;
   }

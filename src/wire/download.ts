@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { Agent, type Dispatcher } from 'undici';
+import type { Socket } from 'node:net';
+import { Client, type Dispatcher } from 'undici';
 import { MINUTE_MS, SECOND_MS } from '../ground/time.ts';
 import type { PartFile } from '../store/files.ts';
 import { AddressRefused, type AddressRules, checkUrl, guardedConnector, type Resolve } from './address.ts';
@@ -11,6 +12,8 @@ const DOWNLOAD_TIMEOUT_MS = 15 * MINUTE_MS;
 const PUT_TIMEOUT_MS = 2 * MINUTE_MS;
 const REDIRECTS_MAX = 5;
 const HEADER_BYTES_MAX = 16_384;
+/** Larger than anything that can arrive between two looks at it, so that undici never pauses; see `Gate`. */
+const BODY_BUFFER_BYTES = 64 * 1_048_576;
 
 /** The bytes arrived, all of them as far as the sender said. */
 export interface Downloaded {
@@ -22,40 +25,48 @@ export interface Downloaded {
 
 /**
  * `gone`: the address is dead (403, 404, 410), a fresh one may live. `broken`: cut short, too long, stalled; the same
- * address may do better. `refused`: an address we do not connect to.
+ * address may do better. `refused`: an address we do not connect to. `not_stored`: our own disk would not take it.
  */
 export interface NotDownloaded {
-  readonly kind: 'gone' | 'broken' | 'refused';
+  readonly kind: 'gone' | 'broken' | 'refused' | 'not_stored';
   readonly detail: string;
 }
 
-/** Fetches assets from addresses that nobody vouches for. */
+/** Our own store failed: nothing is to be held against the sender. */
+class NotStored extends Error {
+  override readonly name = 'NotStored';
+}
+
+/** Fetches assets from addresses that nobody vouches for. One connection per exchange, judged for it alone. */
 export class Downloader {
   private readonly rules: AddressRules;
-  private readonly agent: Agent;
+  private readonly resolve: Resolve | undefined;
+  private readonly open = new Set<Client>();
 
   constructor(rules: AddressRules, resolve?: Resolve) {
     this.rules = rules;
-    this.agent = new Agent({
-      connect: guardedConnector(rules, CONNECT_TIMEOUT_MS, resolve),
-      headersTimeout: FIRST_BYTE_TIMEOUT_MS,
-      bodyTimeout: SILENCE_TIMEOUT_MS,
-      maxHeaderSize: HEADER_BYTES_MAX,
-      // No connection outlives its exchange: a kept one would be judged for one address and used for another.
-      pipelining: 0,
-      keepAliveTimeout: 1,
-    });
+    this.resolve = resolve;
   }
 
   /** Streams the asset into `part`, at most `bytesMax`. Never throws for what the other end does. */
   async download(address: string, part: PartFile, bytesMax: number): Promise<Downloaded | NotDownloaded> {
+    const signal = AbortSignal.timeout(DOWNLOAD_TIMEOUT_MS);
     try {
-      const signal = AbortSignal.timeout(DOWNLOAD_TIMEOUT_MS);
-      const answer = await this.follow(address, signal);
-      return await receive(answer, part, bytesMax);
+      let url = checkUrl(address, this.rules);
+      for (let hop = 0; hop <= REDIRECTS_MAX; hop += 1) {
+        const from = url;
+        const outcome = await this.exchange<URL | Downloaded | NotDownloaded>(
+          from,
+          { method: 'GET', signal },
+          async (answer, gate) => redirectOf(answer, from) ?? (await receive(answer, gate, part, bytesMax)),
+        );
+        if (!(outcome instanceof URL)) return outcome;
+        url = checkUrl(outcome.href, this.rules);
+      }
+      return { kind: 'refused', detail: `more than ${REDIRECTS_MAX} redirects` };
     } catch (error) {
-      const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-      return { kind: error instanceof AddressRefused ? 'refused' : 'broken', detail };
+      const kind = error instanceof AddressRefused ? 'refused' : error instanceof NotStored ? 'not_stored' : 'broken';
+      return { kind, detail: messageOf(error) };
     }
   }
 
@@ -63,81 +74,131 @@ export class Downloader {
   async put(address: string, bytes: Buffer, contentType: string): Promise<string | null> {
     try {
       const url = checkUrl(address, this.rules);
-      const answer = await this.agent.request({
-        origin: url.origin,
-        path: url.pathname + url.search,
-        method: 'PUT',
-        headers: { 'user-agent': 'reelay/0.1', 'content-type': contentType },
-        body: bytes,
-        signal: AbortSignal.timeout(PUT_TIMEOUT_MS),
+      const signal = AbortSignal.timeout(PUT_TIMEOUT_MS);
+      const headers = { 'content-type': contentType };
+      return await this.exchange(url, { method: 'PUT', signal, body: bytes, headers }, async (answer) => {
+        await answer.body.dump();
+        return answer.statusCode < 300 ? null : `PUT answered HTTP ${answer.statusCode}`;
       });
-      await answer.body.dump();
-      return answer.statusCode < 300 ? null : `PUT answered HTTP ${answer.statusCode}`;
     } catch (error) {
-      return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      return messageOf(error);
     }
   }
 
   async close(): Promise<void> {
-    await this.agent.destroy();
+    await Promise.all([...this.open].map((client) => client.destroy()));
   }
 
-  /** Redirects are followed by hand, each judged from the start, with no header carried over. */
-  private async follow(address: string, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
-    let url = checkUrl(address, this.rules);
-    for (let hop = 0; hop <= REDIRECTS_MAX; hop += 1) {
-      const answer = await this.agent.request({
-        origin: url.origin,
+  private async exchange<T>(
+    url: URL,
+    request: Pick<Dispatcher.RequestOptions, 'method' | 'signal' | 'body' | 'headers'>,
+    use: (answer: Dispatcher.ResponseData, gate: Gate) => Promise<T>,
+  ): Promise<T> {
+    const gate = new Gate();
+    const connect = guardedConnector(this.rules, CONNECT_TIMEOUT_MS, this.resolve);
+    const client = new Client(url.origin, {
+      connect: (options, callback) =>
+        connect(options, (...outcome) => {
+          if (outcome[1]) gate.hang(outcome[1]);
+          callback(...outcome);
+        }),
+      headersTimeout: FIRST_BYTE_TIMEOUT_MS,
+      bodyTimeout: SILENCE_TIMEOUT_MS,
+      maxHeaderSize: HEADER_BYTES_MAX,
+      pipelining: 0,
+    });
+    this.open.add(client);
+    try {
+      const answer = await client.request({
+        ...request,
         path: url.pathname + url.search,
-        method: 'GET',
-        headers: { 'user-agent': 'reelay/0.1', accept: '*/*' },
-        signal,
+        headers: { 'user-agent': 'reelay/0.1', accept: '*/*', ...request.headers },
+        highWaterMark: BODY_BUFFER_BYTES,
       });
-      const location = answer.headers.location;
-      if (answer.statusCode < 300 || answer.statusCode >= 400 || typeof location !== 'string') return answer;
-      await answer.body.dump();
-      if (!URL.canParse(location, url.href)) throw new AddressRefused('a redirect to no address');
-      url = checkUrl(new URL(location, url).href, this.rules);
+      // A body that is given up before its end may still report that end.
+      answer.body.on('error', () => {});
+      return await use(answer, gate);
+    } finally {
+      this.open.delete(client);
+      client.destroy().catch(() => {});
     }
-    throw new AddressRefused(`more than ${REDIRECTS_MAX} redirects`);
   }
 }
 
+/**
+ * Holds a connection back while the disk is busy. It stands in front of the socket, not inside undici: a paused parser
+ * of undici 7 whose peer hangs up ends the whole process (github.com/nodejs/undici/issues/5360, mended in version 8,
+ * which wants a newer Node).
+ */
+class Gate {
+  private socket: Socket | null = null;
+  private isOpen = true;
+
+  hang(socket: Socket): void {
+    this.socket = socket;
+    const read = socket.read.bind(socket);
+    socket.read = (size?: number) => (this.isOpen ? read(size) : null);
+  }
+
+  /** Lets nothing through while `work` lasts. */
+  async during(work: Promise<void>): Promise<void> {
+    this.isOpen = false;
+    try {
+      await work;
+    } finally {
+      this.isOpen = true;
+      this.socket?.emit('readable');
+    }
+  }
+}
+
+/** Where the answer leads on; null when it does not. Judged from the start by the caller; no header is carried over. */
+function redirectOf(answer: Dispatcher.ResponseData, from: URL): URL | null {
+  const { location } = answer.headers;
+  if (answer.statusCode < 300 || answer.statusCode >= 400 || typeof location !== 'string') return null;
+  answer.body.destroy();
+  if (!URL.canParse(location, from.href)) throw new AddressRefused('a redirect to no address');
+  return new URL(location, from);
+}
+
 async function receive(
-  answer: Dispatcher.ResponseData,
+  { statusCode, headers, body }: Dispatcher.ResponseData,
+  gate: Gate,
   part: PartFile,
   bytesMax: number,
 ): Promise<Downloaded | NotDownloaded> {
-  const { statusCode, headers, body } = answer;
   if (statusCode !== 200) {
-    await body.dump();
+    body.destroy();
     const gone = statusCode === 403 || statusCode === 404 || statusCode === 410;
     return { kind: gone ? 'gone' : 'broken', detail: `HTTP ${statusCode}` };
   }
   const announced = headers['content-length'] === undefined ? null : Number(headers['content-length']);
   if (announced !== null && announced > bytesMax) {
     body.destroy();
-    return {
-      kind: 'broken',
-      detail: `${announced} bytes announced, at most ${bytesMax} are taken`,
-    };
+    return { kind: 'broken', detail: `${announced} bytes announced, at most ${bytesMax} are taken` };
   }
   const hash = createHash('sha256');
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (bytes > bytesMax) {
-      body.destroy();
-      return { kind: 'broken', detail: `more than ${bytesMax} bytes` };
-    }
+    if (bytes > bytesMax) return { kind: 'broken', detail: `more than ${bytesMax} bytes` };
     hash.update(chunk);
-    await part.write(chunk);
+    await gate.during(store(part, chunk));
   }
   if (announced !== null && bytes !== announced) {
-    return {
-      kind: 'broken',
-      detail: `${bytes} bytes of ${announced} announced`,
-    };
+    return { kind: 'broken', detail: `${bytes} bytes of ${announced} announced` };
   }
   return { kind: 'downloaded', bytes, digest: hash.digest('hex') };
+}
+
+async function store(part: PartFile, chunk: Buffer): Promise<void> {
+  try {
+    await part.write(chunk);
+  } catch (error) {
+    throw new NotStored(messageOf(error));
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }

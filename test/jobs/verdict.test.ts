@@ -181,8 +181,13 @@ describe('the documented exceptions', () => {
     },
   );
 
-  it.each([502, 503, 504])('fal %i without x-fal-request-id is a refusal: it never reached the queue', (status) => {
-    expect(verdictOf('fal', answered(status, null)).kind).toBe('refused');
+  it.each([502, 503, 504])('fal %i of the edge itself is a refusal: it never reached the queue', (status) => {
+    expect(verdictOf('fal', edgePage(status, '<center>nginx</center>')).kind).toBe('refused');
+  });
+
+  it('fal 500 of the edge, and a page of nobody we know, are doubt', () => {
+    expect(verdictOf('fal', edgePage(500, '<center>nginx</center>')).kind).toBe('in_doubt');
+    expect(verdictOf('fal', edgePage(502, '<h1>proxy error</h1>')).kind).toBe('in_doubt');
   });
 
   it.each([500, 502, 503, 504])('fal %i with x-fal-request-id is doubt', (status) => {
@@ -191,3 +196,8 @@ describe('the documented exceptions', () => {
     expect(verdictOf('fal', answered(status, { detail: 'internal' }, mark)).kind).toBe('in_doubt');
   });
 });
+
+/** An answer that is a page: no JSON, and words that tell who wrote it. */
+function edgePage(status: number, text: string): Answer {
+  return { kind: 'answered', response: { origin: ORIGIN, status, headers: {}, body: null, text } };
+}
