@@ -97,6 +97,8 @@ export interface Finished {
   readonly state: 'finished';
   /** A foreign address; `wire/download.ts` distrusts it. */
   readonly videoUrl: string;
+  /** The provider's own id of the video, where a later task may build on it. */
+  readonly videoId?: string;
   readonly usage?: ReportedUsage;
 }
 

@@ -29,6 +29,8 @@ export type SecondsRule =
 
 export interface TaskRule {
   readonly seconds: SecondsRule;
+  /** Where a first frame without anything else allows fewer lengths. */
+  readonly secondsFromFirstFrame?: SecondsRule;
   readonly resolutions: readonly Resolution[];
 }
 
@@ -131,7 +133,7 @@ export const MODELS: readonly Model[] = [
     promptCharactersMax: 5_000,
     tasks: {
       text_to_video: { seconds: FIVE_OR_TEN, resolutions: HD },
-      image_to_video: { seconds: range(3, 10), resolutions: HD },
+      image_to_video: { seconds: range(3, 10), secondsFromFirstFrame: FIVE_OR_TEN, resolutions: HD },
       reference_to_video: { seconds: range(3, 10), resolutions: HD },
       video_edit: {
         seconds: { kind: 'follows_video', max: 10 },

@@ -179,7 +179,7 @@ async function createKey(deps: FrontDeps, c: Ctx): Promise<Response> {
   const keys = await database.read((tx) => listKeys(tx, tenant.id));
   const stored = keys.find(({ id }) => id === fields.id);
   deps.log.info('key created', { tenant: tenant.id, key: fields.id });
-  return c.json({ ...(stored && showKey(stored)), key });
+  return c.json({ id: fields.id, key, ...(stored && showKey(stored)) });
 }
 
 async function removeKey(deps: FrontDeps, callers: Authenticator, c: Ctx): Promise<Response> {

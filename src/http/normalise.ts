@@ -58,7 +58,7 @@ export function normalise(fields: CreateFields, media: RequestMedia, options: No
   const named = fields.model ?? options.defaultModel;
   const { model, aliasResolution } = resolveModel(named, options.aliases);
   const task = taskOf(model, fields, media);
-  const rule = taskRule(model, task);
+  const rule = lengthRule(taskRule(model, task), media);
   const frame = frameOf(fields, model, aliasResolution, media.firstFrame !== undefined || media.video !== undefined);
   assertResolution(model, task, rule, frame.resolution);
   const multiShot = multiShotOf(fields);
@@ -141,6 +141,12 @@ function taskRule(model: Model, task: Task): TaskRule {
   if (rule) return rule;
   const able = Object.keys(model.tasks).join(', ');
   throw invalidValue(TASK_PARAM[task], `${model.id} does not do ${task}. It does: ${able}.`);
+}
+
+/** The lengths that go with the media: a sole first frame may allow fewer. */
+function lengthRule(rule: TaskRule, media: RequestMedia): TaskRule {
+  const sole = media.firstFrame !== undefined && media.lastFrame === undefined && media.references.length === 0;
+  return sole && rule.secondsFromFirstFrame ? { ...rule, seconds: rule.secondsFromFirstFrame } : rule;
 }
 
 const videoUse = (task: Task): 'edit' | 'feature' | 'motion' =>
