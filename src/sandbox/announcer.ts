@@ -14,6 +14,9 @@ export interface Letter {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** Signs the announcements of an emulator whose provider has one secret per account (Standard Webhooks' own format). */
+export const SANDBOX_HOOK_SECRET = `whsec_${Buffer.from('the secret of the sandbox').toString('base64')}`;
+
 const COPIES_WHEN_DUPLICATED = 3;
 
 /** Sends an announcement when a task has ended, to loopback only; after a restart those that are still owed. */

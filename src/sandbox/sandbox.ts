@@ -3,6 +3,7 @@ import { PROVIDERS } from '../../providers/index.ts';
 import type { AccountConfig } from '../config.ts';
 import { Secret } from '../ground/secret.ts';
 import { systemClock } from '../ground/time.ts';
+import { SANDBOX_HOOK_SECRET } from './announcer.ts';
 import { atlasEmulator } from './atlas.ts';
 import type { Emulator, EmulatorOptions } from './emulator.ts';
 import { evolinkEmulator } from './evolink.ts';
@@ -49,6 +50,11 @@ export async function startSandbox(config: SandboxConfig): Promise<Sandbox> {
   };
 }
 
+/** The vendor's address with the emulator's origin. */
+function emulatedAddress(origin: string, address: string): string {
+  return `${origin}${new URL(address).pathname.replace(/\/$/, '')}`;
+}
+
 function accountOf(emulator: Emulator): AccountConfig {
   const provider = PROVIDERS.find(({ id }) => id === emulator.id);
   if (!provider) throw new Error(`no provider for the emulator ${emulator.id}`);
@@ -57,8 +63,13 @@ function accountOf(emulator: Emulator): AccountConfig {
     // Not the id of a real account: a job of the sandbox must never be taken up with real money.
     id: `sandbox-${provider.id}`,
     provider,
-    variables: Object.fromEntries(names.map((name) => [name, new Secret('sandbox-account')])),
-    baseUrls: { api: emulator.url },
+    variables: Object.fromEntries([
+      ...names.map((name) => [name, new Secret('sandbox-account')]),
+      ...(provider.settings.optionalVariables ?? []).map((name) => [name, new Secret(SANDBOX_HOOK_SECRET)]),
+    ]),
+    baseUrls: Object.fromEntries(
+      Object.entries(provider.settings.hosts).map(([host, address]) => [host, emulatedAddress(emulator.url, address)]),
+    ),
     slots: provider.settings.slotsDefault,
     packageId: 'package-1',
   };
