@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { addKeyCommands, addTenantCommands } from './commands/admin.ts';
 import { Failure } from './commands/client.ts';
 import { addCreateCommand } from './commands/create.ts';
+import { addLiveCommand } from './commands/live.ts';
 import { addQuoteCommand } from './commands/quote.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { ConfigError } from './config.ts';
@@ -20,6 +21,7 @@ const program = new Command('reelay')
 addServeCommand(program);
 addCreateCommand(program);
 addQuoteCommand(program);
+addLiveCommand(program);
 addTenantCommands(program);
 addKeyCommands(program);
 

@@ -4,9 +4,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
-import type { AnyProvider } from '../providers/define.ts';
-import { PROVIDERS } from '../providers/index.ts';
-import type { AccountConfig, Config } from './config.ts';
+import { connectAccount, sellersOf } from './accounts.ts';
+import type { Config } from './config.ts';
 import { createMint, type Random, systemRandom } from './ground/id.ts';
 import { createLog, type Log } from './ground/log.ts';
 import { Secret } from './ground/secret.ts';
@@ -19,7 +18,6 @@ import { sweepLeftovers } from './jobs/sweep.ts';
 import { Worker } from './jobs/worker.ts';
 import { ensureSandboxTenant } from './ledger/sandbox-tenant.ts';
 import { loadRateCards } from './pricing/cards.ts';
-import type { Seller } from './pricing/offers.ts';
 import { idleConditions } from './routing/score.ts';
 import { type Sandbox, startSandbox } from './sandbox/sandbox.ts';
 
@@ -30,8 +28,6 @@ import { openSqlite } from './store/sqlite.ts';
 import type { AddressRules } from './wire/address.ts';
 import { ProviderWire } from './wire/call.ts';
 import { Downloader } from './wire/download.ts';
-import { mediaRefusal } from './wire/media.ts';
-import type { ProviderAccount } from './wire/provider-account.ts';
 
 export interface Gateway {
   /** Where it listens, `http://127.0.0.1:8787`. */
@@ -55,7 +51,8 @@ export async function startGateway(config: Config): Promise<Gateway> {
   const cards = loadRateCards(config.rateCardsDir);
   const database = openSqlite({ folder: config.dataDir, migrationsFolder: config.migrationsDir });
   const sandbox = config.sandbox ? await startSandbox(config) : null;
-  const accounts = connectAccounts(sandbox?.accounts ?? config.accounts);
+  const connected = (sandbox?.accounts ?? config.accounts).map(connectAccount);
+  const accounts = new Map(connected.map((account) => [account.id, account]));
   const addressRules: AddressRules = {
     allowedNetworks: config.allowNetworks,
     exemptOrigins: new Set(sandbox?.origins ?? []),
@@ -97,7 +94,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
     jobs,
     worker,
     log,
-    sellers: sellersOf(accounts, config.publicUrl !== null),
+    sellers: sellersOf(connected, config.publicUrl !== null),
     conditionsOf: (offer) => idleConditions(accounts.get(offer.account)?.slots ?? 1),
     addressRules,
     aliases: DEFAULT_ALIASES,
@@ -123,53 +120,6 @@ function ownSecret(folder: string, name: string, random: Random): Secret {
     writeFileSync(path, `${made}\n`, { mode: 0o600, flag: 'wx' });
     return new Secret(made);
   }
-}
-
-function connectAccounts(configs: readonly AccountConfig[]): Map<string, ProviderAccount> {
-  return new Map(
-    configs.map((config) => {
-      const variables = Object.fromEntries(
-        Object.entries(config.variables).map(([name, secret]) => [name, secret.reveal()]),
-      );
-      const account: ProviderAccount = {
-        id: config.id,
-        provider: config.provider,
-        connection: config.provider.connect(variables),
-        target: { baseUrls: config.baseUrls, secrets: Object.values(variables) },
-        credentials: Object.keys(variables),
-        hookSecrets: hookSecretsOf(config.provider, variables),
-        slots: config.slots,
-        ...(config.packageId !== undefined && { packageId: config.packageId }),
-      };
-      return [config.id, account];
-    }),
-  );
-}
-
-function hookSecretsOf(provider: AnyProvider, variables: Readonly<Record<string, string>>): string[] {
-  const secret = variables[provider.hooks?.secretVariable ?? ''];
-  return secret === undefined ? [] : [secret];
-}
-
-/** Who can be asked, in the order of the list of providers; a provider without an account takes no part, and says so. */
-function sellersOf(accounts: ReadonlyMap<string, ProviderAccount>, linkable: boolean): Seller[] {
-  return PROVIDERS.flatMap((provider): Seller[] => {
-    const own = [...accounts.values()].filter((account) => account.provider.id === provider.id);
-    if (own.length === 0) {
-      const { id, capabilities } = provider;
-      return [
-        { provider: id, account: id, capabilities, credentials: [], refuses: () => 'is not configured: no key is set' },
-      ];
-    }
-    return own.map((account) => ({
-      provider: provider.id,
-      account: account.id,
-      capabilities: provider.capabilities,
-      credentials: account.credentials,
-      ...(account.packageId !== undefined && { packageId: account.packageId }),
-      refuses: (request) => mediaRefusal(provider, request, linkable),
-    }));
-  });
 }
 
 async function listen(fetch: Parameters<typeof createAdaptorServer>[0]['fetch'], config: Config): Promise<Server> {
