@@ -4,33 +4,31 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { PROVIDERS } from '../providers/index.ts';
 import { configVariables } from '../src/config.ts';
-import { ERRORS, VIDEO_FAILURES } from '../src/ground/errors.ts';
 import { ATTEMPT_TRANSITIONS, JOB_TRANSITIONS } from '../src/jobs/job.ts';
+import { soldTable, withGeneratedSections } from '../src/readme.ts';
 
 const read = (path: string): string => readFileSync(fileURLToPath(new URL(`../${path}`, import.meta.url)), 'utf8');
 const readme = read('README.md');
 const architecture = read('src/ARCHITECTURE.md');
 
-/** The lines between `<!-- name -->` and `<!-- /name -->`. */
-function section(name: string): string {
-  return new RegExp(`<!-- ${name} -->\n([\\s\\S]*?)\n?<!-- /${name} -->`).exec(readme)?.[1] ?? '';
-}
-
 describe('README', () => {
-  it('lists every error code with its status and sentence', () => {
-    const rows = Object.entries(ERRORS).map(
-      ([code, { status, sentence }]) => `| \`${code}\` | ${status} | ${sentence} |`,
-    );
-    expect(section('errors')).toBe(rows.join('\n'));
+  it('tells errors, failures and what each provider can do as the data has them (npm run docs writes them)', () => {
+    expect(withGeneratedSections(readme)).toBe(readme);
   });
 
-  it('lists every reason for which a video fails', () => {
-    const rows = Object.entries(VIDEO_FAILURES).map(([code, sentence]) => `| \`${code}\` | ${sentence} |`);
-    expect(section('failures')).toBe(rows.join('\n'));
+  it('has a row for each model and task that is sold, and a column for each provider', () => {
+    const rows = soldTable(PROVIDERS);
+    const sold = PROVIDERS.flatMap(({ capabilities }) => capabilities.map(({ model, task }) => `${model} ${task}`));
+    expect(rows).toHaveLength(2 + new Set(sold).size);
+    expect(rows[0]?.split(' | ')).toHaveLength(2 + PROVIDERS.length);
   });
 
   it('names every variable of the configuration', () => {
-    const credentials = PROVIDERS.flatMap((provider) => provider.settings.credentialVariables.flat());
+    const credentials = PROVIDERS.flatMap(({ settings }) => [
+      ...settings.credentialVariables.flat(),
+      ...(settings.optionalVariables ?? []),
+      ...Object.values(settings.hostVariables ?? {}),
+    ]);
     const missing = [...configVariables, ...credentials].filter((name) => !readme.includes(`\`${name}\``));
     expect(missing).toEqual([]);
   });
