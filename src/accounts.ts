@@ -52,6 +52,9 @@ export function sellerOf(account: ProviderAccount, linkable: boolean): Seller {
     capabilities: provider.capabilities,
     credentials,
     ...(packageId !== undefined && { packageId }),
-    refuses: (request) => mediaRefusal(provider, request, linkable),
+    refuses: (request) => {
+      const elsewhere = request.extends !== undefined && request.extends.account !== account.id;
+      return elsewhere ? 'did not make the video that is extended' : mediaRefusal(provider, request, linkable);
+    },
   };
 }

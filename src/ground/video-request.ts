@@ -16,6 +16,8 @@ const mediaSchema = z.discriminatedUnion('kind', [
     /** SHA-256, hex: part of the request's fingerprint. */
     digest: z.string(),
   }),
+  /** A finished video of the same tenant's, kept here. */
+  z.strictObject({ kind: z.literal('saved'), videoId: z.string() }),
 ]);
 export type Media = z.infer<typeof mediaSchema>;
 
@@ -53,8 +55,8 @@ export const videoRequestSchema = z.strictObject({
   references: z.array(mediaSchema).default([]),
   /** The source video: what is edited, what is referred to, or whose movement is taken over. */
   video: z.strictObject({ media: mediaSchema, use: z.enum(['edit', 'feature', 'motion']) }).optional(),
-  /** The finished video of ours that is extended. */
-  extends: z.strictObject({ videoId: z.string() }).optional(),
+  /** The finished video that is extended: only the account that made it can, and knows it by its own name. */
+  extends: z.strictObject({ videoId: z.string(), account: z.string(), providerVideoId: z.string() }).optional(),
   keepOriginalSound: z.boolean().optional(),
   characterOrientation: z.enum(['image', 'video']).optional(),
   cfgScale: z.number().min(0).max(1).optional(),

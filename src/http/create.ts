@@ -10,6 +10,7 @@ import type { Route as Decision } from '../routing/route.ts';
 import type { JobRow } from '../store/schema.ts';
 import { type Body, readBody, type Upload, type UploadSink } from './body.ts';
 import type { Caller, Ctx, FrontDeps } from './context.ts';
+import { type Derivation, type Derived, derive } from './derived.ts';
 import { type CreateFields, parseFields } from './fields.ts';
 import { MediaReader } from './media-fields.ts';
 import { normalise, resolveModel } from './normalise.ts';
@@ -31,6 +32,7 @@ export async function withRequest<T>(
   c: Ctx,
   caller: Caller,
   accept: (considered: Considered) => Promise<{ readonly accepted: boolean; readonly value: T }>,
+  derivation?: Derivation,
 ): Promise<T> {
   const sink = uploadSink(deps);
   const reader = new MediaReader(sink, deps.addressRules);
@@ -39,7 +41,8 @@ export async function withRequest<T>(
   try {
     const body = await readBody(c.env.incoming, sink);
     uploads = body.uploads;
-    const considered = await considerBody(deps, c, caller, body, reader);
+    const derived = derivation && (await derive(deps, caller, body.fields, derivation));
+    const considered = await considerBody(deps, c, caller, body, reader, derived);
     const outcome = await accept(considered);
     accepted = outcome.accepted;
     return outcome.value;
@@ -77,12 +80,13 @@ async function considerBody(
   { tenant }: Caller,
   body: Body,
   reader: MediaReader,
+  derived: Derived | undefined,
 ): Promise<Considered> {
-  const { fields, unknown } = parseFields(body.fields, body.encoding);
+  const { fields, unknown } = parseFields(derived?.fields ?? body.fields, body.encoding);
   const providers = [...new Set(deps.sellers.map((seller) => seller.provider))];
   const routing = readRouting(fields, (name) => c.req.header(name), providers);
   assertKnown(routing, unknown);
-  const media = await reader.readAll(fields);
+  const media = { ...(await reader.readAll(fields)), ...derived?.media };
   const { request, presentation } = normalise(fields, media, deps);
   const others = alternatives(deps, request, routing.models);
   const decision = consider({
@@ -103,8 +107,17 @@ async function considerBody(
     ...(ignored.length > 0 ? [`not used: ${ignored.join(', ')}`] : []),
   ];
   const estimate = toUsdNumber(decision.route[0]?.offer?.quote.priceMicros ?? decision.holdMicros);
-  const shown: Presentation = { ...presentation, estimate, warnings, metadata: tagsOf(fields) };
+  const origin = derived ? originOf(derived, presentation.seconds) : {};
+  const shown: Presentation = { ...presentation, ...origin, estimate, warnings, metadata: tagsOf(fields) };
   return { request, decision, presentation: { ...shown, ...sandboxFault(deps, c) } };
+}
+
+/** What a derived video tells of its source. */
+function originOf({ remixedFrom, secondsBefore }: Derived, seconds: string): Partial<Presentation> {
+  return {
+    ...(remixedFrom !== undefined && { remixedFrom }),
+    ...(secondsBefore > 0 && { seconds: String(secondsBefore + Number(seconds)) }),
+  };
 }
 
 function assertKnown(routing: RequestRouting, unknown: readonly string[]): void {

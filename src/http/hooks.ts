@@ -3,7 +3,7 @@ import type { Delivery } from '../../providers/contract.ts';
 import { GatewayError } from '../ground/errors.ts';
 import { isId } from '../ground/id.ts';
 import { DAY_MS } from '../ground/time.ts';
-import { uploadName } from '../jobs/close.ts';
+import { uploadName, videoName } from '../jobs/close.ts';
 import { digestOf, secretOf } from '../jobs/hook.ts';
 import { attemptOfHook, noteAnnouncedTask } from '../jobs/rows.ts';
 import type { AttemptRow } from '../store/schema.ts';
@@ -27,7 +27,8 @@ export function mountProviderRoutes(app: App, deps: FrontDeps): void {
   );
   const seen = new DeliveryLog(() => jobs.clock.monotonicMs());
   app.post('/hooks/:provider/:token', (c) => receive(deps, keys, seen, c));
-  app.get('/uploads/:id', (c) => serveUpload(deps, c));
+  app.get('/uploads/:id', (c) => serveLinked(deps, c, 'upload'));
+  app.get('/clips/:id', (c) => serveLinked(deps, c, 'video'));
 }
 
 async function receive(deps: FrontDeps, keys: PublishedKeys, seen: DeliveryLog, c: Ctx): Promise<Response> {
@@ -105,14 +106,15 @@ class DeliveryLog {
   }
 }
 
-/** An upload of a tenant's, to a provider that was given its signed link; to anybody else there is nothing here. */
-function serveUpload(deps: FrontDeps, c: Ctx): Response {
+/** Media of a tenant's, to a provider that was given its signed link; to anybody else there is nothing here. */
+function serveLinked(deps: FrontDeps, c: Ctx, kind: 'upload' | 'video'): Response {
   const id = c.req.param('id') ?? '';
   const expires = c.req.query('expires') ?? '';
   const signature = c.req.query('signature') ?? '';
   const { sealer, clock, files } = deps.jobs;
-  const genuine = isId(id, 'upload') && sealer.verify('upload link', `${id} ${expires}`, signature);
+  const genuine = isId(id, kind) && sealer.verify('media link', `${id} ${expires}`, signature);
   if (!genuine || Number(expires) <= clock.nowMs()) throw new GatewayError('not_found');
-  const body = Readable.toWeb(files.read(uploadName(id))) as ReadableStream;
-  return c.body(body, 200, { 'content-type': 'application/octet-stream' });
+  const name = kind === 'upload' ? uploadName(id) : videoName(id);
+  const body = Readable.toWeb(files.read(name)) as ReadableStream;
+  return c.body(body, 200, { 'content-type': kind === 'upload' ? 'application/octet-stream' : 'video/mp4' });
 }

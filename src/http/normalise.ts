@@ -38,6 +38,7 @@ export interface RequestMedia {
   readonly video?: Media;
   readonly staticMask?: Media;
   readonly dynamicMasks: readonly { readonly mask: Media; readonly trajectory: { x: number; y: number }[] }[];
+  readonly extends?: VideoRequest['extends'];
 }
 
 export interface NormaliseOptions {
@@ -59,7 +60,7 @@ export function normalise(fields: CreateFields, media: RequestMedia, options: No
   const { model, aliasResolution } = resolveModel(named, options.aliases);
   const task = taskOf(model, fields, media);
   const rule = lengthRule(taskRule(model, task), media);
-  const frame = frameOf(fields, model, aliasResolution, media.firstFrame !== undefined || media.video !== undefined);
+  const frame = frameOf(fields, model, aliasResolution, shapeIsGiven(media));
   assertResolution(model, task, rule, frame.resolution);
   const multiShot = multiShotOf(fields);
   const seconds = secondsOf(fields, model, task, rule, multiShot);
@@ -82,6 +83,7 @@ export function normalise(fields: CreateFields, media: RequestMedia, options: No
     ...(media.firstFrame && { firstFrame: media.firstFrame }),
     ...(media.lastFrame && { lastFrame: media.lastFrame }),
     ...(media.video && { video: { media: media.video, use: videoUse(task) } }),
+    ...(media.extends && { extends: media.extends }),
     ...(fields.keep_original_sound !== undefined && { keepOriginalSound: fields.keep_original_sound }),
     ...(task === 'motion_control' && { characterOrientation: fields.character_orientation ?? 'video' }),
     ...(fields.cfg_scale !== undefined && { cfgScale: fields.cfg_scale }),
@@ -112,6 +114,7 @@ export function resolveModel(
 
 /** The task is what the inputs make it, never what a provider calls it. */
 function taskOf(model: Model, fields: CreateFields, media: RequestMedia): Task {
+  if (media.extends) return 'extension';
   if (media.video) {
     if (model.tasks.motion_control) return 'motion_control';
     return fields.video_use === 'feature' ? 'reference_to_video' : 'video_edit';
@@ -142,6 +145,9 @@ function taskRule(model: Model, task: Task): TaskRule {
   const able = Object.keys(model.tasks).join(', ');
   throw invalidValue(TASK_PARAM[task], `${model.id} does not do ${task}. It does: ${able}.`);
 }
+
+const shapeIsGiven = ({ firstFrame, video, extends: extended }: RequestMedia): boolean =>
+  (firstFrame ?? video ?? extended) !== undefined;
 
 /** The lengths that go with the media: a sole first frame may allow fewer. */
 function lengthRule(rule: TaskRule, media: RequestMedia): TaskRule {

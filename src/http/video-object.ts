@@ -86,7 +86,7 @@ export function showVideo(job: JobRow, attempts: readonly AttemptRow[], options:
     prompt: prompt === '' ? null : prompt,
     seconds: secondsOf(job, presentation),
     size: completed && job.fileWidth !== null ? `${job.fileWidth}x${job.fileHeight}` : presentation.size,
-    remixed_from_video_id: null,
+    remixed_from_video_id: presentation.remixedFrom ?? null,
     error: job.errorCode === null ? null : { code: job.errorCode, message: job.errorMessage ?? '' },
     provider: job.provider,
     attempts: attempts.map(showAttempt),

@@ -9,6 +9,7 @@ import type { AttemptRow, JobRow } from '../store/schema.ts';
 import { serveContent } from './content.ts';
 import type { Ctx, FrontDeps } from './context.ts';
 import { acceptRequest, type Considered, withRequest } from './create.ts';
+import type { Derivation } from './derived.ts';
 import { createSchema } from './fields.ts';
 import { type Route, readQuery } from './route-table.ts';
 import { showVideo, type VideoObject, videoSchema } from './video-object.ts';
@@ -32,6 +33,10 @@ const listSchema = z.object({
   first_id: z.string().nullable(),
   last_id: z.string().nullable(),
   has_more: z.boolean(),
+});
+
+const derivedSchema = createSchema.extend({
+  video: z.union([z.object({ id: z.string() }), z.string()]).meta({ description: 'The source video.' }),
 });
 
 const deletedSchema = z.object({ id: z.string(), object: z.literal('video.deleted'), deleted: z.literal(true) });
@@ -98,15 +103,29 @@ export function videoRoutes(deps: FrontDeps): Route[] {
       answer: quoteSchema,
       handle: (c) => quote(deps, c),
     },
-    ...['/videos/edits', '/videos/extensions', '/videos/characters'].map(
-      (path): Route => ({
-        method: 'post',
-        path,
-        summary: 'Not offered by any provider here yet',
-        ...video,
-        handle: unsupported,
-      }),
-    ),
+    {
+      method: 'post',
+      path: '/videos/edits',
+      summary: 'Make a video from another, as the prompt says; `video` is the id of one made here, or an address',
+      body: { schema: derivedSchema, form: true },
+      ...video,
+      handle: (c) => create(deps, c, { kind: 'edit' }),
+    },
+    {
+      method: 'post',
+      path: '/videos/extensions',
+      summary: 'Go on where a video made here ends, at the provider that made it',
+      body: { schema: derivedSchema, form: true },
+      ...video,
+      handle: (c) => create(deps, c, { kind: 'extend' }),
+    },
+    {
+      method: 'post',
+      path: '/videos/characters',
+      summary: 'Not offered by any provider here',
+      ...video,
+      handle: unsupported,
+    },
     {
       method: 'get',
       path: '/videos/{video_id}',
@@ -139,19 +158,21 @@ export function videoRoutes(deps: FrontDeps): Route[] {
     {
       method: 'post',
       path: '/videos/{video_id}/remix',
-      summary: 'Not offered by any provider here yet',
+      summary: 'Make a video from one made here, as the prompt says',
+      body: { schema: createSchema, form: true },
       ...video,
-      handle: unsupported,
+      handle: (c) => create(deps, c, { kind: 'remix', videoId: c.req.param('video_id') ?? '' }),
     },
   ];
 }
 
-async function create(deps: FrontDeps, c: Ctx): Promise<Response> {
+async function create(deps: FrontDeps, c: Ctx, derivation?: Derivation): Promise<Response> {
   const caller = c.get('caller');
-  const row = await withRequest(deps, c, caller, async (considered) => ({
+  const accept = async (considered: Considered) => ({
     accepted: true,
     value: await acceptRequest(deps, caller, considered),
-  }));
+  });
+  const row = await withRequest(deps, c, caller, accept, derivation);
   const shown = show(deps, row, []);
   return c.json({ ...shown, route: showDecision(readDecision(row.decision), 'tenant') }, 200, costHeaders(shown));
 }

@@ -26,6 +26,7 @@ export interface Presentation {
   readonly estimate: number;
   readonly metadata: Readonly<Record<string, string>>;
   readonly warnings: readonly string[];
+  readonly remixedFrom?: string;
   /** In the sandbox: what this request wants to go wrong. */
   readonly sandboxFault?: string;
 }

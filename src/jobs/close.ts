@@ -24,6 +24,7 @@ interface AttemptEnd {
   readonly failure?: Pick<Failure, 'kind' | 'detail'>;
   readonly usage?: ReportedUsage;
   readonly videoUrlSealed?: string;
+  readonly providerVideoId?: string;
 }
 
 /** Ends the attempt and gives its slot back, in the caller's transaction. */
@@ -35,6 +36,7 @@ export async function endAttempt(tx: Tx, attempt: AttemptRow, end: AttemptEnd, n
     ...(end.failure && { failureKind: end.failure.kind, failureDetail: end.failure.detail }),
     ...(end.usage && { usage: JSON.stringify(end.usage) }),
     ...(end.videoUrlSealed !== undefined && { videoUrlSealed: end.videoUrlSealed }),
+    ...(end.providerVideoId !== undefined && { providerVideoId: end.providerVideoId }),
   });
   if (attempt.slotHeld) await freeSlot(tx, attempt.lane);
 }

@@ -94,6 +94,7 @@ function newAttempt(
     handle: null,
     videoUrlSealed: null,
     usage: null,
+    providerVideoId: null,
     slotHeld: true,
     hookTokenDigest: hook?.digest ?? null,
     announcedTaskId: null,

@@ -2,7 +2,7 @@ import type { Failure, SubmissionMedia } from '../../providers/contract.ts';
 import { present } from '../ground/assert.ts';
 import { HOUR_MS } from '../ground/time.ts';
 import type { VideoRequest } from '../ground/video-request.ts';
-import { resolveMedia, type UploadMedia } from '../wire/media.ts';
+import { type OwnMedia, resolveMedia, type UploadMedia } from '../wire/media.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
 import { uploadName } from './close.ts';
 import type { Deps } from './deps.ts';
@@ -31,7 +31,7 @@ export async function prepareMedia(
     return await resolveMedia(account.provider, request, {
       linkable: deps.settings.publicUrl !== null,
       read: (upload) => readAll(deps, upload),
-      link: (upload) => linkTo(deps, upload),
+      link: (media) => linkTo(deps, media),
       store: (upload, bytes) => storeAtProvider(deps, account, upload, bytes),
     });
   } catch (error) {
@@ -46,11 +46,12 @@ async function readAll(deps: Deps, upload: UploadMedia): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** A short-lived address of the upload at this gateway, which nobody can guess or lengthen. */
-function linkTo(deps: Deps, { uploadId }: UploadMedia): string {
+/** A short-lived address of the upload or saved video at this gateway, which nobody can guess or lengthen. */
+function linkTo(deps: Deps, media: OwnMedia): string {
+  const [folder, id] = media.kind === 'saved' ? ['clips', media.videoId] : ['uploads', media.uploadId];
   const expires = deps.clock.nowMs() + LINK_LIFE_MS;
-  const signature = deps.sealer.sign('upload link', `${uploadId} ${expires}`);
-  return `${deps.settings.publicUrl}/uploads/${uploadId}?expires=${expires}&signature=${signature}`;
+  const signature = deps.sealer.sign('media link', `${id} ${expires}`);
+  return `${deps.settings.publicUrl}/${folder}/${id}?expires=${expires}&signature=${signature}`;
 }
 
 async function storeAtProvider(

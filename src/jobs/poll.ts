@@ -102,6 +102,7 @@ async function taskFinished(deps: Deps, job: JobRow, attempt: AttemptRow, finish
         state: 'succeeded',
         videoUrlSealed: deps.sealer.seal(finished.videoUrl),
         ...(finished.usage && { usage: finished.usage }),
+        ...(finished.videoId !== undefined && { providerVideoId: finished.videoId }),
       },
       nowMs,
     );

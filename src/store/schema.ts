@@ -149,6 +149,8 @@ export const attempts = sqliteTable(
     /** The finished video's address, encrypted: it is a signed link. */
     videoUrlSealed: text('video_url_sealed'),
     usage: text('usage'),
+    /** The provider's own id of the finished video. */
+    providerVideoId: text('provider_video_id'),
     slotHeld: flag('slot_held').notNull(),
     /** SHA-256 of the token in this attempt's own webhook address. */
     hookTokenDigest: text('hook_token_digest'),

@@ -5,33 +5,35 @@ import { type Media, mediaOf, type VideoRequest } from '../ground/video-request.
 
 export type UploadMedia = Extract<Media, { kind: 'upload' }>;
 
-/** How an upload of ours reaches a provider, best way first. */
+/** Media that lie here and must be brought to a provider: an upload, or a video that was made before. */
+export type OwnMedia = Exclude<Media, { kind: 'url' }>;
+
+/** How media of ours reaches a provider, best way first. */
 export type Way = 'inline' | 'link' | 'provider';
 
 /**
- * The way for an upload: inside the request where the wire takes bytes and they are few enough, else a link to this
+ * The way for media of ours: inside the request where the wire takes bytes and they are few enough, else a link to this
  * gateway where it can be reached, else the provider's own keeping. Null when there is none.
  */
 export function wayOf(
   provider: Pick<AnyProvider, 'media' | 'takesUploads'>,
-  upload: UploadMedia,
+  media: OwnMedia,
   linkable: boolean,
 ): Way | null {
+  if (media.kind === 'saved') return linkable ? 'link' : null;
   const { inlineImage, inlineBytesMax = 0 } = provider.media;
-  if (inlineImage !== undefined && upload.bytes <= inlineBytesMax) return 'inline';
+  if (inlineImage !== undefined && media.bytes <= inlineBytesMax) return 'inline';
   if (linkable) return 'link';
   return provider.takesUploads ? 'provider' : null;
 }
 
-/** Why uploads of this request cannot reach the provider; null when they can. */
+/** Why media of ours in this request cannot reach the provider; null when they can. */
 export function mediaRefusal(
   provider: Pick<AnyProvider, 'media' | 'takesUploads'>,
   request: VideoRequest,
   linkable: boolean,
 ): string | null {
-  const stuck = mediaOf(request).find(
-    ({ media }) => media.kind === 'upload' && wayOf(provider, media, linkable) === null,
-  );
+  const stuck = mediaOf(request).find(({ media }) => media.kind !== 'url' && wayOf(provider, media, linkable) === null);
   if (!stuck) return null;
   return `takes ${stuck.field} as an address only: send a URL, or set REELAY_PUBLIC_URL`;
 }
@@ -40,7 +42,7 @@ export function mediaRefusal(
 export interface Ways {
   readonly linkable: boolean;
   readonly read: (upload: UploadMedia) => Promise<Buffer>;
-  readonly link: (upload: UploadMedia) => string;
+  readonly link: (media: OwnMedia) => string;
   readonly store: (upload: UploadMedia, bytes: Buffer) => Promise<string>;
 }
 
@@ -53,6 +55,7 @@ export async function resolveMedia(provider: AnyProvider, request: VideoRequest,
     ...(request.lastFrame && { lastFrame: await resolve(request.lastFrame) }),
     references: await Promise.all(request.references.map(resolve)),
     ...(request.video && { video: await resolve(request.video.media) }),
+    ...(request.extends && { extendedVideoId: request.extends.providerVideoId }),
     ...(masks?.static && { staticMask: await resolve(masks.static) }),
     dynamicMasks: await Promise.all(
       (masks?.dynamic ?? []).map(async ({ mask, trajectory }) => ({ mask: await resolve(mask), trajectory })),
@@ -62,6 +65,7 @@ export async function resolveMedia(provider: AnyProvider, request: VideoRequest,
 
 async function resolveOne(provider: AnyProvider, media: Media, ways: Ways): Promise<string> {
   if (media.kind === 'url') return media.url;
+  if (media.kind === 'saved') return ways.link(media);
   const way = wayOf(provider, media, ways.linkable);
   switch (way) {
     case 'inline': {

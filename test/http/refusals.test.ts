@@ -319,7 +319,6 @@ describe('every other path', () => {
     ['GET', '/v1/videos?order=up', 400, 'invalid_value'],
     ['GET', '/v1/videos?after=video_nope', 400, 'invalid_value'],
     ['POST', '/v1/videos/characters', 400, 'unsupported_operation'],
-    ['POST', '/v1/videos/video_000000000000000000000000/remix', 400, 'unsupported_operation'],
     ['GET', '/admin/v1/tenants', 401, 'invalid_api_key'],
     ['GET', '/admin/v1/nowhere', 401, 'invalid_api_key'],
   ])('%s %s answers %i %s', async (method, path, status, code) => {

@@ -111,6 +111,7 @@ export function attemptRow(change: Partial<AttemptRow> = {}): AttemptRow {
     handle: null,
     videoUrlSealed: null,
     usage: null,
+    providerVideoId: null,
     slotHeld: true,
     hookTokenDigest: null,
     announcedTaskId: null,

@@ -53,7 +53,10 @@ function openWays(linkable: boolean): { readonly used: string[]; readonly ways: 
   const ways: Ways = {
     linkable,
     read: async ({ uploadId }) => note(`read ${uploadId}`, png),
-    link: ({ uploadId }) => note(`link ${uploadId}`, `https://reelay.example/${uploadId}`),
+    link: (media) => {
+      const id = media.kind === 'saved' ? media.videoId : media.uploadId;
+      return note(`link ${id}`, `https://reelay.example/${id}`);
+    },
     store: async ({ uploadId }, bytes) =>
       note(`store ${uploadId} ${bytes.equals(png)}`, `https://kept.example/${uploadId}`),
   };

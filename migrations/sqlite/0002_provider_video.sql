@@ -1,0 +1,2 @@
+-- What a provider calls the video it made: an extension builds on it.
+alter table attempts add column provider_video_id text;
