@@ -39,6 +39,11 @@ export const ERRORS = {
   video_failed: { status: 404, type: INVALID, sentence: 'The video failed, so there is no content.' },
   video_expired: { status: 404, type: INVALID, sentence: 'The content of this video is no longer kept.' },
   method_not_allowed: { status: 405, type: INVALID, sentence: 'This address does not take that method.' },
+  idempotency_conflict: {
+    status: 422,
+    type: INVALID,
+    sentence: 'This idempotency key was used with another request. Use a new key.',
+  },
   conflict: { status: 409, type: INVALID, sentence: 'This has already been decided.' },
   request_too_large: { status: 413, type: INVALID, sentence: 'The request is too large.' },
   unsupported_media_type: { status: 415, type: INVALID, sentence: 'Send application/json or multipart/form-data.' },

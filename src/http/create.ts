@@ -2,18 +2,19 @@ import { GatewayError } from '../ground/errors.ts';
 import { allowsSeconds, describeSeconds } from '../ground/models.ts';
 import { toUsdNumber } from '../ground/money.ts';
 import type { VideoRequest } from '../ground/video-request.ts';
-import { admit, assertServable, type Presentation } from '../jobs/admit.ts';
+import { type Admitted, admit, assertServable, type Presentation } from '../jobs/admit.ts';
 import { uploadName } from '../jobs/close.ts';
+import { findRepeat, type Repeat } from '../jobs/repeat.ts';
 import { consider, warningsOf } from '../routing/consider.ts';
 import type { RequestRouting } from '../routing/policy.ts';
 import type { Route as Decision } from '../routing/route.ts';
-import type { JobRow } from '../store/schema.ts';
 import { type Body, readBody, type Upload, type UploadSink } from './body.ts';
 import type { Caller, Ctx, FrontDeps } from './context.ts';
 import { type Derivation, type Derived, derive } from './derived.ts';
 import { type CreateFields, parseFields } from './fields.ts';
 import { MediaReader } from './media-fields.ts';
-import { normalise, resolveModel } from './normalise.ts';
+import { type Normalised, normalise, resolveModel } from './normalise.ts';
+import { repeatOf } from './replay.ts';
 import { readRouting } from './routing-fields.ts';
 
 /** A create request, understood and decided, but not accepted yet. */
@@ -21,19 +22,23 @@ export interface Considered {
   readonly request: VideoRequest;
   readonly presentation: Presentation;
   readonly decision: Decision;
+  readonly repeat: Repeat;
+}
+
+/** What is done with a create request once it is understood. */
+export interface Purpose<T> {
+  /** Videos made from videos; absent for one made from nothing but the request. */
+  readonly derivation?: Derivation;
+  /** The answer to a request that was sent before, asked before anything is priced; null when it is the first. */
+  readonly replay?: (repeat: Repeat) => Promise<T | null>;
+  readonly accept: (considered: Considered) => Promise<{ readonly accepted: boolean; readonly value: T }>;
 }
 
 /**
  * Reads, checks, prices and decides a create request, then hands it to `accept`. Uploads of a request that is not
  * accepted are removed again, whatever ended it.
  */
-export async function withRequest<T>(
-  deps: FrontDeps,
-  c: Ctx,
-  caller: Caller,
-  accept: (considered: Considered) => Promise<{ readonly accepted: boolean; readonly value: T }>,
-  derivation?: Derivation,
-): Promise<T> {
+export async function withRequest<T>(deps: FrontDeps, c: Ctx, caller: Caller, purpose: Purpose<T>): Promise<T> {
   const sink = uploadSink(deps);
   const reader = new MediaReader(sink, deps.addressRules);
   let uploads: readonly Upload[] = [];
@@ -41,9 +46,12 @@ export async function withRequest<T>(
   try {
     const body = await readBody(c.env.incoming, sink);
     uploads = body.uploads;
+    const { derivation } = purpose;
     const derived = derivation && (await derive(deps, caller, body.fields, derivation));
-    const considered = await considerBody(deps, c, caller, body, reader, derived);
-    const outcome = await accept(considered);
+    const understood = await understand(deps, c, body, reader, { derivation, derived });
+    const before = await purpose.replay?.(understood.repeat);
+    if (before) return before;
+    const outcome = await purpose.accept(decideOn(deps, c, caller, understood));
     accepted = outcome.accepted;
     return outcome.value;
   } finally {
@@ -51,17 +59,25 @@ export async function withRequest<T>(
   }
 }
 
-/** Admits what was considered: after this the video exists, and its price is held. */
+/** Admits what was considered: after this the video exists, and its price is held. A repeat finds the first one. */
 export async function acceptRequest(
   deps: FrontDeps,
   caller: Caller,
-  { request, presentation, decision }: Considered,
-): Promise<JobRow> {
+  { request, presentation, decision, repeat }: Considered,
+): Promise<Admitted> {
   const { tenant, key } = caller;
   const videoId = deps.jobs.mint('video');
-  const row = await admit(deps.jobs, { videoId, tenant, key, request, presentation, route: decision });
-  deps.worker.take(row.id);
-  return row;
+  const admitted = await admit(deps.jobs, { videoId, tenant, key, request, presentation, route: decision, repeat });
+  if (!admitted.repeated) deps.worker.take(admitted.job.id);
+  return admitted;
+}
+
+/** The job that this request made when it was sent before; null when it was not. */
+export async function replayOf(deps: FrontDeps, caller: Caller, repeat: Repeat): Promise<Admitted | null> {
+  if (repeat.idempotencyKey === null && repeat.retryCount === 0) return null;
+  const nowMs = deps.jobs.clock.nowMs();
+  const job = await deps.jobs.database.write((tx) => findRepeat(tx, caller.key.id, repeat, nowMs));
+  return job && { job, repeated: true };
 }
 
 function uploadSink({ jobs }: FrontDeps): UploadSink {
@@ -74,20 +90,36 @@ function uploadSink({ jobs }: FrontDeps): UploadSink {
   };
 }
 
-async function considerBody(
+/** A create request that has been read and normalised, before anybody was asked what it costs. */
+interface Understood {
+  readonly fields: CreateFields;
+  readonly unknown: readonly string[];
+  readonly routing: RequestRouting;
+  readonly request: VideoRequest;
+  readonly presentation: Normalised['presentation'];
+  readonly repeat: Repeat;
+}
+
+async function understand(
   deps: FrontDeps,
   c: Ctx,
-  { tenant }: Caller,
   body: Body,
   reader: MediaReader,
-  derived: Derived | undefined,
-): Promise<Considered> {
+  { derivation, derived }: { readonly derivation: Derivation | undefined; readonly derived: Derived | undefined },
+): Promise<Understood> {
   const { fields, unknown } = parseFields(derived?.fields ?? body.fields, body.encoding);
   const providers = [...new Set(deps.sellers.map((seller) => seller.provider))];
   const routing = readRouting(fields, (name) => c.req.header(name), providers);
   assertKnown(routing, unknown);
   const media = { ...(await reader.readAll(fields)), ...derived?.media };
   const { request, presentation } = normalise(fields, media, deps);
+  const origin = derived ? originOf(derived, presentation.seconds) : {};
+  const repeat = repeatOf(c, fields, derivation ? JSON.stringify({ derivation, media: derived?.media }) : 'create');
+  return { fields, unknown, routing, request, presentation: { ...presentation, ...origin }, repeat };
+}
+
+function decideOn(deps: FrontDeps, c: Ctx, { tenant }: Caller, understood: Understood): Considered {
+  const { fields, unknown, routing, request, presentation, repeat } = understood;
   const others = alternatives(deps, request, routing.models);
   const decision = consider({
     requests: [request, ...others.requests],
@@ -107,9 +139,8 @@ async function considerBody(
     ...(ignored.length > 0 ? [`not used: ${ignored.join(', ')}`] : []),
   ];
   const estimate = toUsdNumber(decision.route[0]?.offer?.quote.priceMicros ?? decision.holdMicros);
-  const origin = derived ? originOf(derived, presentation.seconds) : {};
-  const shown: Presentation = { ...presentation, ...origin, estimate, warnings, metadata: tagsOf(fields) };
-  return { request, decision, presentation: { ...shown, ...sandboxFault(deps, c) } };
+  const shown: Presentation = { ...presentation, estimate, warnings, metadata: tagsOf(fields) };
+  return { request, decision, repeat, presentation: { ...shown, ...sandboxFault(deps, c) } };
 }
 
 /** What a derived video tells of its source. */

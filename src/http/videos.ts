@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { GatewayError } from '../ground/errors.ts';
 import { isId } from '../ground/id.ts';
+import type { Admitted } from '../jobs/admit.ts';
 import { videoName } from '../jobs/close.ts';
 import { hasEnded } from '../jobs/job.ts';
 import { attemptsOfJobs, listJobs, loadAttempts, loadJob, markDeleted } from '../jobs/rows.ts';
@@ -8,7 +9,7 @@ import { readDecision, showDecision, writeDecision } from '../routing/decision.t
 import type { AttemptRow, JobRow } from '../store/schema.ts';
 import { serveContent } from './content.ts';
 import type { Ctx, FrontDeps } from './context.ts';
-import { acceptRequest, type Considered, withRequest } from './create.ts';
+import { acceptRequest, type Considered, replayOf, withRequest } from './create.ts';
 import type { Derivation } from './derived.ts';
 import { createSchema } from './fields.ts';
 import { type Route, readQuery } from './route-table.ts';
@@ -168,20 +169,25 @@ export function videoRoutes(deps: FrontDeps): Route[] {
 
 async function create(deps: FrontDeps, c: Ctx, derivation?: Derivation): Promise<Response> {
   const caller = c.get('caller');
-  const accept = async (considered: Considered) => ({
-    accepted: true,
-    value: await acceptRequest(deps, caller, considered),
+  const { job, repeated } = await withRequest<Admitted>(deps, c, caller, {
+    ...(derivation && { derivation }),
+    replay: (repeat) => replayOf(deps, caller, repeat),
+    async accept(considered) {
+      const value = await acceptRequest(deps, caller, considered);
+      return { accepted: !value.repeated, value };
+    },
   });
-  const row = await withRequest(deps, c, caller, accept, derivation);
-  const shown = show(deps, row, []);
-  return c.json({ ...shown, route: showDecision(readDecision(row.decision), 'tenant') }, 200, costHeaders(shown));
+  const attempts = repeated ? await deps.jobs.database.read((tx) => loadAttempts(tx, job.id)) : [];
+  const shown = show(deps, job, attempts);
+  const headers = { ...costHeaders(shown), ...(repeated && { 'idempotent-replayed': 'true' }) };
+  return c.json({ ...shown, route: showDecision(readDecision(job.decision), 'tenant') }, 200, headers);
 }
 
 async function quote(deps: FrontDeps, c: Ctx): Promise<Response> {
-  const shown = await withRequest(deps, c, c.get('caller'), async (considered) => ({
-    accepted: false,
-    value: showQuote(considered, c.get('caller').tenant.markupPercent),
-  }));
+  const { tenant } = c.get('caller');
+  const shown = await withRequest(deps, c, c.get('caller'), {
+    accept: async (considered) => ({ accepted: false, value: showQuote(considered, tenant.markupPercent) }),
+  });
   return c.json(shown);
 }
 

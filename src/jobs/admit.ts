@@ -10,6 +10,7 @@ import type { Route } from '../routing/route.ts';
 import type { JobRow } from '../store/schema.ts';
 import { stampOf } from './close.ts';
 import type { Deps } from './deps.ts';
+import { findRepeat, type Repeat } from './repeat.ts';
 import { insertJob } from './rows.ts';
 
 const QUEUE_TIMEOUT_MS = 30 * MINUTE_MS;
@@ -38,22 +39,35 @@ export interface Admission {
   readonly request: VideoRequest;
   readonly presentation: Presentation;
   readonly route: Route;
+  readonly repeat: Repeat;
+}
+
+/** The job, as stored: made now, or found because the request had been sent before. */
+export interface Admitted {
+  readonly job: JobRow;
+  readonly repeated: boolean;
 }
 
 /**
  * Accepts a video: job and hold in one commit, or neither. Resolves once both are on disk, with the row as stored.
- * Throws a GatewayError when the route is empty; a refusal stores nothing and holds nothing.
+ * A request that was sent before makes nothing: its job comes back. Throws a GatewayError when the route is empty or the
+ * idempotency key is another request's; a refusal stores nothing and holds nothing.
  */
-export async function admit(deps: Deps, admission: Admission): Promise<JobRow> {
+export async function admit(deps: Deps, admission: Admission): Promise<Admitted> {
   assertServable(admission.route);
   const stamp = stampOf(deps);
   const row = newJob(deps, admission, stamp.nowMs);
   const accounts = admission.route.route.map((candidate) => candidate.account).join(', ');
-  await deps.database.write(async (tx) => {
+  const { repeat } = admission;
+  const mayRepeat = repeat.idempotencyKey !== null || repeat.retryCount > 0;
+  return await deps.database.write(async (tx) => {
+    // Asked again inside: its twin may have been admitted since it was asked first.
+    const earlier = mayRepeat ? await findRepeat(tx, row.keyId, repeat, stamp.nowMs) : null;
+    if (earlier) return { job: earlier, repeated: true };
     await insertJob(tx, row);
     await placeHold(tx, row, `dearest of ${accounts}`, stamp);
+    return { job: row, repeated: false };
   });
-  return row;
 }
 
 /** Throws the error that says why the route is empty; does nothing when it is not. */
@@ -72,7 +86,8 @@ export function assertServable(route: Route): void {
   });
 }
 
-function newJob(deps: Deps, { videoId, tenant, key, request, presentation, route }: Admission, nowMs: number): JobRow {
+function newJob(deps: Deps, admission: Admission, nowMs: number): JobRow {
+  const { videoId, tenant, key, request, presentation, route, repeat } = admission;
   const queueSeconds = tenant.policy.queue_timeout_seconds;
   const queueTimeoutMs = queueSeconds === undefined ? QUEUE_TIMEOUT_MS : queueSeconds * SECOND_MS;
   return {
@@ -112,5 +127,7 @@ function newJob(deps: Deps, { videoId, tenant, key, request, presentation, route
     fileDurationMs: null,
     expiresAtMs: null,
     deletedAtMs: null,
+    ...repeat,
+    fileRemovedAtMs: null,
   };
 }

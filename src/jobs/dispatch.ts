@@ -106,5 +106,6 @@ function newAttempt(
     sendByMs: nowMs + SEND_WITHIN_MS,
     acceptedAtMs: null,
     endedAtMs: null,
+    cancelAskedAtMs: null,
   };
 }

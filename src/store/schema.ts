@@ -117,8 +117,18 @@ export const jobs = sqliteTable(
     fileDurationMs: integer('file_duration_ms'),
     expiresAtMs: integer('expires_at_ms'),
     deletedAtMs: integer('deleted_at_ms'),
+    /** SHA-256 of the decoded request: a repeat of it finds this job. */
+    fingerprint: text('fingerprint'),
+    /** The caller's own `Idempotency-Key`, as its SHA-256. */
+    idempotencyKey: text('idempotency_key'),
+    /** The highest retry of the SDK's that was answered with this job. */
+    retryCount: integer('retry_count').notNull(),
+    fileRemovedAtMs: integer('file_removed_at_ms'),
   },
   (table) => [
+    uniqueIndex('jobs_idempotency').on(table.keyId, table.idempotencyKey).where(sql`idempotency_key is not null`),
+    index('jobs_fingerprint').on(table.keyId, table.fingerprint, table.createdAtMs).where(sql`fingerprint is not null`),
+    index('jobs_expiring').on(table.expiresAtMs).where(sql`expires_at_ms is not null and file_removed_at_ms is null`),
     index('jobs_tenant_created').on(table.tenantId, table.createdAtMs, table.id).where(sql`deleted_at_ms is null`),
     index('jobs_open').on(table.leaseOwner).where(sql`due_at_ms is not null`),
   ],
@@ -166,8 +176,12 @@ export const attempts = sqliteTable(
     sendByMs: integer('send_by_ms').notNull(),
     acceptedAtMs: integer('accepted_at_ms'),
     endedAtMs: integer('ended_at_ms'),
+    cancelAskedAtMs: integer('cancel_asked_at_ms'),
   },
   (table) => [
+    index('attempts_measured')
+      .on(table.account, table.model, table.upstream, table.endedAtMs)
+      .where(sql`state = 'succeeded'`),
     uniqueIndex('attempts_number').on(table.jobId, table.number),
     uniqueIndex('attempts_live').on(table.jobId).where(sql`state in ('submitting', 'running', 'in_doubt')`),
     uniqueIndex('attempts_task').on(table.account, table.taskId).where(sql`task_id is not null`),

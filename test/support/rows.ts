@@ -83,6 +83,10 @@ export function jobRow(change: Partial<JobRow> = {}): JobRow {
     fileDurationMs: null,
     expiresAtMs: null,
     deletedAtMs: null,
+    fingerprint: null,
+    idempotencyKey: null,
+    retryCount: 0,
+    fileRemovedAtMs: null,
     ...change,
   };
 }
@@ -123,6 +127,7 @@ export function attemptRow(change: Partial<AttemptRow> = {}): AttemptRow {
     sendByMs: MADE_AT_MS + 60_000,
     acceptedAtMs: null,
     endedAtMs: null,
+    cancelAskedAtMs: null,
     ...change,
   };
 }
