@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { GatewayError } from '../ground/errors.ts';
 import { isId } from '../ground/id.ts';
 import type { Admitted } from '../jobs/admit.ts';
+import { requestCancel } from '../jobs/cancel.ts';
 import { videoName } from '../jobs/close.ts';
 import { hasEnded } from '../jobs/job.ts';
 import { attemptsOfJobs, listJobs, loadAttempts, loadJob, markDeleted } from '../jobs/rows.ts';
@@ -14,66 +15,7 @@ import type { Derivation } from './derived.ts';
 import { createSchema } from './fields.ts';
 import { type Route, readQuery } from './route-table.ts';
 import { showVideo, type VideoObject, videoSchema } from './video-object.ts';
-
-const LIST_MAX = 100;
-
-const listQuery = z.object({
-  limit: z.coerce
-    .number()
-    .int(`expected a whole number`)
-    .min(0)
-    .max(LIST_MAX, `expected at most ${LIST_MAX}`)
-    .default(20),
-  order: z.enum(['asc', 'desc'], { error: "expected 'asc' or 'desc'" }).default('desc'),
-  after: z.string().optional(),
-});
-
-const listSchema = z.object({
-  object: z.literal('list'),
-  data: z.array(videoSchema),
-  first_id: z.string().nullable(),
-  last_id: z.string().nullable(),
-  has_more: z.boolean(),
-});
-
-const derivedSchema = createSchema.extend({
-  video: z.union([z.object({ id: z.string() }), z.string()]).meta({ description: 'The source video.' }),
-});
-
-const deletedSchema = z.object({ id: z.string(), object: z.literal('video.deleted'), deleted: z.literal(true) });
-
-const dollars = z.number().meta({ description: 'US dollars, at most six decimals.' });
-const line = z.object({
-  what: z.string(),
-  quantity: z.number(),
-  unit: z.string(),
-  rate_usd: dollars.nullable(),
-  usd: dollars,
-});
-const score = z.object({ total: dollars, cost: dollars, failures: dollars, wait: dollars });
-const candidateSchema = z
-  .object({
-    provider: z.string(),
-    account: z.string(),
-    model: z.string(),
-    price_usd: dollars.nullable(),
-    lines: z.array(line),
-    score: score.nullable(),
-    excluded: z.boolean(),
-    reason: z.string().nullable().meta({ description: 'Why it is excluded.' }),
-    card: z.object({ id: z.string(), effective: z.string(), source: z.string() }).nullable(),
-  })
-  .meta({ id: 'Candidate' });
-const quoteSchema = z
-  .object({
-    request: z.record(z.string(), z.unknown()),
-    candidates: z.array(candidateSchema),
-    route: z.array(z.string()).meta({ description: 'Providers in the order in which they would be asked.' }),
-    hold_usd: dollars,
-    max_cost_usd: dollars,
-    warnings: z.array(z.string()),
-  })
-  .meta({ id: 'Quote' });
+import { deletedSchema, derivedSchema, listQuery, listSchema, quoteSchema } from './video-shapes.ts';
 
 /** The routes of `/v1/videos`, static paths first. */
 export function videoRoutes(deps: FrontDeps): Route[] {
@@ -148,6 +90,14 @@ export function videoRoutes(deps: FrontDeps): Route[] {
       query: z.object({ variant: z.string().optional() }),
       answer: 'video/mp4',
       handle: async (c) => serveContent(deps, c, (await findVideo(deps, c)).job),
+    },
+    {
+      method: 'post',
+      path: '/videos/{video_id}/cancel',
+      summary:
+        'Cancel: free before a provider has begun; after that it is asked to stop, and what it charges is charged',
+      ...video,
+      handle: (c) => cancel(deps, c),
     },
     {
       method: 'get',
@@ -249,6 +199,13 @@ async function remove(deps: FrontDeps, c: Ctx): Promise<Response> {
   return c.json({ id: job.id, object: 'video.deleted', deleted: true });
 }
 
+async function cancel(deps: FrontDeps, c: Ctx): Promise<Response> {
+  const { job } = await findVideo(deps, c);
+  const outcome = await requestCancel(deps.jobs, job.id);
+  deps.worker.wake(job.id);
+  return c.json(show(deps, outcome.job, outcome.attempts));
+}
+
 async function route(deps: FrontDeps, c: Ctx): Promise<Response> {
   const { job, attempts } = await findVideo(deps, c);
   const { id, model, task, resolution, seconds, audio } = job;
@@ -284,7 +241,7 @@ function costHeaders(video: VideoObject): Record<string, string> {
   const { cost, estimated_cost: estimate } = video.usage;
   const attempts = video.attempts.length;
   return {
-    'x-reelay-cost': String(video.status === 'completed' ? cost : video.status === 'failed' ? 0 : estimate),
+    'x-reelay-cost': String(video.status === 'completed' || video.status === 'failed' ? cost : estimate),
     'x-reelay-attempts': String(attempts),
     'x-reelay-fallbacks': String(Math.max(0, new Set(video.attempts.map(({ provider }) => provider)).size - 1)),
     ...(video.provider !== null && { 'x-reelay-provider': video.provider }),

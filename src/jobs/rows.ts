@@ -70,6 +70,18 @@ export async function updateJob(tx: Tx, job: Leased, change: JobChange): Promise
   if (changed.length !== 1) throw new LeaseLost(`the lease of ${job.id} is lost`);
 }
 
+/** Takes the job from whoever holds it: what the holder still tries to write changes nothing. The new token comes back. */
+export async function takeLease(tx: Tx, job: Leased): Promise<number> {
+  const leaseToken = job.leaseToken + 1;
+  const taken = await tx
+    .update(jobs)
+    .set({ leaseToken })
+    .where(and(eq(jobs.id, job.id), eq(jobs.leaseToken, job.leaseToken)))
+    .returning({ id: jobs.id });
+  if (taken.length !== 1) throw new LeaseLost(`the lease of ${job.id} is lost`);
+  return leaseToken;
+}
+
 export async function insertAttempt(tx: Tx, row: AttemptRow): Promise<void> {
   const build = (on: Tx) =>
     on

@@ -1,29 +1,16 @@
 import { present } from '../ground/assert.ts';
 import type { VideoFailureCode } from '../ground/errors.ts';
-import { type Micros, minMicros } from '../ground/money.ts';
 import { bookCost } from '../ledger/account.ts';
-import { priceOn } from '../pricing/price.ts';
-import { billableOf, withMarkup } from '../pricing/quote.ts';
-import { readDecision } from '../routing/decision.ts';
 import { backoffMs } from '../routing/failure.ts';
 import type { PartFile } from '../store/files.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
-import {
-  completeJob,
-  failJobIn,
-  pricedBy,
-  removeUploads,
-  requestOf,
-  type SavedFile,
-  type Settlement,
-  stampOf,
-  videoName,
-} from './close.ts';
+import { completeJob, failJobIn, pricedBy, removeUploads, type SavedFile, stampOf, videoName } from './close.ts';
 import { type Deps, dueIn, ENDED, type StepResult } from './deps.ts';
 import { inspectVideo, type VideoFacts } from './inspect.ts';
 import { readTask } from './poll.ts';
 import { updateAttempt, updateJob } from './rows.ts';
+import { settlementOf } from './settlement.ts';
 
 const VIDEO_BYTES_MAX = 2 * 1_024 ** 3;
 /** Fetches of one finished video, before it counts as lost. */
@@ -137,29 +124,4 @@ async function loseVideo(deps: Deps, job: JobRow, attempt: AttemptRow, code: Vid
 async function freshAddress(deps: Deps, attempt: AttemptRow, account: ProviderAccount): Promise<string | null> {
   const outcome = await readTask(deps, attempt, account);
   return outcome.state === 'finished' ? outcome.videoUrl : null;
-}
-
-/**
- * What is settled: the quoted price of the candidate that delivered. Only where the length could not be known before
- * is it the price of the length delivered, on the card and row that quoted it, and never more than was quoted.
- */
-function settlementOf(deps: Deps, job: JobRow, attempt: AttemptRow, durationMs: number | null): Settlement {
-  const quoted: Settlement = { priceMicros: attempt.priceMicros, costMicros: attempt.costMicros };
-  const request = requestOf(job);
-  if (request.seconds !== null || durationMs === null) return quoted;
-  const [cardName = '', effective = ''] = attempt.card.split('@');
-  const card = deps.cards.all.find((dated) => dated.card === cardName && dated.effective === effective);
-  const account = deps.accounts.get(attempt.account);
-  const capability = account?.provider.capabilities.find(({ upstream }) => upstream === attempt.upstream);
-  if (!card || !capability) return quoted;
-  const billable = {
-    ...billableOf({ ...request, model: attempt.model }, capability),
-    lengthMs: durationMs,
-  };
-  const options = account?.packageId === undefined ? {} : { packageId: account.packageId };
-  const price = priceOn(card, billable, options);
-  if (price.kind === 'unpriced' || price.usd === null) return quoted;
-  const costMicros: Micros = minMicros(price.usd, attempt.costMicros);
-  const priceMicros = withMarkup(costMicros, readDecision(job.decision).markup);
-  return { costMicros, priceMicros: minMicros(priceMicros, attempt.priceMicros) };
 }

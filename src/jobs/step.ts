@@ -1,5 +1,6 @@
 import { present } from '../ground/assert.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
+import { cancelTask, dropVideo } from './cancel.ts';
 import { type Deps, dueIn, ENDED, type StepResult } from './deps.ts';
 import { dispatchJob } from './dispatch.ts';
 import { lookAfterDoubt } from './doubt.ts';
@@ -36,6 +37,7 @@ async function nextStep(deps: Deps, job: JobRow, attempts: readonly AttemptRow[]
   if (job.state === 'saving') {
     const finished = present(latest, 'the attempt that finished');
     const account = deps.accounts.get(finished.account);
+    if (job.cancelRequestedAtMs !== null) return await dropVideo(deps, job, finished);
     return account ? await saveVideo(deps, job, finished, account) : dueIn(UNCONFIGURED_LOOK_MS);
   }
   if (!latest || !isLive(latest.state)) return await dispatchJob(deps, job, attempts);
@@ -46,7 +48,9 @@ async function nextStep(deps: Deps, job: JobRow, attempts: readonly AttemptRow[]
       return await abandonedSubmission(deps, job, latest);
     case 'in_doubt':
       return await lookAfterDoubt(deps, job, latest, account);
-    default:
-      return await pollAttempt(deps, job, latest, account);
+    default: {
+      const ended = job.cancelRequestedAtMs === null ? null : await cancelTask(deps, job, latest, account);
+      return ended ?? (await pollAttempt(deps, job, latest, account));
+    }
   }
 }

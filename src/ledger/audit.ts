@@ -71,7 +71,10 @@ function faultsOfJob(job: AuditedJob, ofJob: readonly EntryRow[]): string[] {
     faults.push(`${job.id}: settled ${formatUsd(settled)}, its job says ${formatUsd(job.settledMicros)}`);
   }
   if (settled > job.holdMicros) faults.push(`${job.id}: settled ${formatUsd(settled)}, above its hold`);
-  if (settlements.length > 0 && job.state !== 'completed') faults.push(`${job.id}: settled, but ${job.state}`);
+  // A cancelled job is settled when its task could not be stopped; a failed one never is.
+  if (settlements.length > 0 && job.state !== 'completed' && job.state !== 'cancelled') {
+    faults.push(`${job.id}: settled, but ${job.state}`);
+  }
   const released = of('release')[0]?.amountMicros;
   if (released !== undefined && released !== job.holdMicros) {
     faults.push(`${job.id}: released ${formatUsd(released)} of a hold of ${formatUsd(job.holdMicros)}`);
