@@ -13,6 +13,7 @@ import { systemClock } from './ground/time.ts';
 import { createApp } from './http/app.ts';
 import { DEFAULT_ALIASES } from './http/normalise.ts';
 import type { Deps } from './jobs/deps.ts';
+import { DiskWatch } from './jobs/disk.ts';
 import { forgetOtherProcesses } from './jobs/rows.ts';
 import { sweepLeftovers } from './jobs/sweep.ts';
 import { Worker } from './jobs/worker.ts';
@@ -93,6 +94,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
   const app = createApp({
     jobs,
     worker,
+    disk: new DiskWatch(jobs.files, systemClock),
     log,
     sellers: sellersOf(connected, config.publicUrl !== null),
     conditionsOf: (offer) => idleConditions(accounts.get(offer.account)?.slots ?? 1),

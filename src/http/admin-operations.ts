@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { GatewayError } from '../ground/errors.ts';
 import { toUsdNumber } from '../ground/money.ts';
+import { resolveDoubt } from '../jobs/resolve.ts';
 import { loadAttempts, loadJob, runningByLane } from '../jobs/rows.ts';
 import { entriesOfJob } from '../ledger/account.ts';
 import { audit } from '../ledger/audit.ts';
 import { readDecision, showDecision } from '../routing/decision.ts';
-import { listed, listOf, toSeconds } from './admin-shapes.ts';
+import { bodyOf, listed, listOf, toSeconds } from './admin-shapes.ts';
 import type { Ctx, FrontDeps } from './context.ts';
 import type { Route } from './route-table.ts';
 
@@ -14,6 +15,10 @@ const auditSchema = z.object({
   differences: z.array(z.string()),
   jobs: z.number().int(),
   entries: z.number().int(),
+});
+
+const resolveSchema = z.strictObject({
+  outcome: z.enum(['charged', 'not_charged'], { error: "expected 'charged' or 'not_charged'" }),
 });
 
 /** What happened and what it cost: the admin routes of jobs, providers and the audit. */
@@ -25,6 +30,14 @@ export function operationAdminRoutes(deps: FrontDeps): Route[] {
       summary: 'A job with its attempts, decision and ledger entries',
       answer: z.record(z.string(), z.unknown()),
       handle: (c) => showJob(deps, c),
+    },
+    {
+      method: 'post',
+      path: '/jobs/{id}/resolve',
+      summary: 'Settle an attempt in doubt by hand: whether its provider charged for it',
+      body: { schema: resolveSchema },
+      answer: z.record(z.string(), z.unknown()),
+      handle: (c) => resolve(deps, c),
     },
     {
       method: 'get',
@@ -41,6 +54,14 @@ export function operationAdminRoutes(deps: FrontDeps): Route[] {
       handle: async (c) => c.json(await deps.jobs.database.snapshot(audit)),
     },
   ];
+}
+
+async function resolve(deps: FrontDeps, c: Ctx): Promise<Response> {
+  const id = c.req.param('id') ?? '';
+  const { outcome } = await bodyOf(c, resolveSchema);
+  await resolveDoubt(deps.jobs, id, outcome);
+  deps.worker.wake(id);
+  return await showJob(deps, c);
 }
 
 async function showJob(deps: FrontDeps, c: Ctx): Promise<Response> {

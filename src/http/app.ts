@@ -62,9 +62,9 @@ export function createApp(deps: FrontDeps): App {
   return app;
 }
 
-async function readiness({ jobs }: FrontDeps, c: Ctx): Promise<Response> {
-  const ready = jobs.database.isWritable();
-  return c.json({ status: ready ? 'ok' : 'the store takes no writes' }, ready ? 200 : 503);
+async function readiness({ jobs, disk }: FrontDeps, c: Ctx): Promise<Response> {
+  const fault = jobs.database.isWritable() ? await disk.shortage() : 'the store takes no writes';
+  return c.json({ status: fault ?? 'ok' }, fault === null ? 200 : 503);
 }
 
 /** Every error leaves here, in the envelope; what is our own fault is logged with its stack and shown without. */

@@ -3,6 +3,7 @@ import type { Context, Hono } from 'hono';
 import type { Log } from '../ground/log.ts';
 import type { Secret } from '../ground/secret.ts';
 import type { Deps } from '../jobs/deps.ts';
+import type { DiskWatch } from '../jobs/disk.ts';
 import type { Worker } from '../jobs/worker.ts';
 import type { ApiKey } from '../ledger/key.ts';
 import type { Tenant } from '../ledger/tenant.ts';
@@ -15,6 +16,7 @@ import type { ModelAliases } from './normalise.ts';
 export interface FrontDeps {
   readonly jobs: Deps;
   readonly worker: Worker;
+  readonly disk: Pick<DiskWatch, 'shortage'>;
   readonly log: Log;
   readonly sellers: readonly Seller[];
   readonly conditionsOf: (offer: Offer) => Conditions;

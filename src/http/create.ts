@@ -66,10 +66,22 @@ export async function acceptRequest(
   { request, presentation, decision, repeat }: Considered,
 ): Promise<Admitted> {
   const { tenant, key } = caller;
+  await assertRoom(deps);
   const videoId = deps.jobs.mint('video');
   const admitted = await admit(deps.jobs, { videoId, tenant, key, request, presentation, route: decision, repeat });
   if (!admitted.repeated) deps.worker.take(admitted.job.id);
   return admitted;
+}
+
+/** A full disk stops admission, never what runs: its videos and its books still need room. */
+async function assertRoom({ disk }: FrontDeps): Promise<void> {
+  const shortage = await disk.shortage();
+  if (shortage === null) return;
+  throw new GatewayError('unavailable', {
+    message: 'The gateway has no room for more videos right now. Nothing was charged; try again later.',
+    headers: { 'retry-after': '60' },
+    internal: shortage,
+  });
 }
 
 /** The job that this request made when it was sent before; null when it was not. */

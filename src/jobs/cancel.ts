@@ -1,11 +1,10 @@
 import { GatewayError } from '../ground/errors.ts';
 import { bookCost, settleHold } from '../ledger/account.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
-import type { ProviderAccount } from '../wire/provider-account.ts';
-import { endAttempt, failJobIn, pricedBy, removeUploads, stampOf } from './close.ts';
+import { failJobIn, pricedBy, removeUploads, stampOf } from './close.ts';
 import { type Deps, ENDED, type StepResult } from './deps.ts';
 import { hasEnded, isLive, jobMoves } from './job.ts';
-import { loadAttempts, loadJob, takeLease, updateAttempt, updateJob } from './rows.ts';
+import { loadAttempts, loadJob, takeLease, updateJob } from './rows.ts';
 import { settlementOf } from './settlement.ts';
 
 /** What became of the wish: the video has ended, or its task is being stopped or followed to its end. */
@@ -36,41 +35,6 @@ export async function requestCancel(deps: Deps, jobId: string): Promise<CancelOu
   });
   if (hasEnded(outcome.job.state)) await removeUploads(deps, outcome.job);
   return outcome;
-}
-
-/**
- * Asks the provider, once, to stop the task of a cancelled job. Null when the task goes on: where it cannot be stopped
- * it is followed to its end.
- */
-export async function cancelTask(
-  deps: Deps,
-  job: JobRow,
-  attempt: AttemptRow,
-  account: ProviderAccount,
-): Promise<StepResult | null> {
-  const { cancel } = account.connection;
-  if (!cancel || attempt.handle === null || attempt.cancelAskedAtMs !== null) return null;
-  const handle = JSON.parse(attempt.handle);
-  const answer = await deps.wire.read(account.target, cancel.request(handle, deps.clock.nowMs()));
-  const outcome = answer.kind === 'answered' ? cancel.response(answer.response, handle) : null;
-  if (outcome?.state === 'cancelled') return await endCancelled(deps, job, attempt);
-  await deps.database.write(async (tx) => {
-    await updateJob(tx, job, { dueAtMs: deps.clock.nowMs() });
-    await updateAttempt(tx, attempt.id, { cancelAskedAtMs: deps.clock.nowMs() });
-  });
-  return null;
-}
-
-/** The provider will not make the clip and charges nothing: the job ends, the hold goes back. */
-async function endCancelled(deps: Deps, job: JobRow, attempt: AttemptRow): Promise<StepResult> {
-  const stamp = stampOf(deps);
-  await deps.database.write(async (tx) => {
-    await failJobIn(tx, deps, job, 'cancelled', stamp);
-    await endAttempt(tx, attempt, { state: 'cancelled' }, stamp.nowMs);
-  });
-  deps.signals.slotFreed(attempt.lane);
-  await removeUploads(deps, job);
-  return ENDED;
 }
 
 /** The clip of a cancelled job was made all the same: it is settled, because it is paid for, and its file is dropped. */

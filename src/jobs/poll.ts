@@ -8,8 +8,10 @@ import type { AttemptRow, JobRow } from '../store/schema.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
 import { endAttempt, failJobIn, pricedBy, removeUploads, stampOf } from './close.ts';
 import { type Deps, DUE_NOW, dueIn, ENDED, type StepResult } from './deps.ts';
+import { measuredDurations, NEVER_STUCK_BEFORE_MS, stuckAfterMs } from './durations.ts';
 import { attemptMoves, jobMoves } from './job.ts';
 import { freeSlot, updateAttempt, updateJob } from './rows.ts';
+import { stopTask } from './stop.ts';
 
 const POLL_MAX_MS = 15 * SECOND_MS;
 const USUAL_FIRST_POLL_MS = 5 * SECOND_MS;
@@ -18,6 +20,8 @@ const NOT_FOUND_GRACE_MS = MINUTE_MS;
 /** A finished task without a video is read again this often, this long apart, before it is believed. */
 const MISSING_READS = 3;
 const MISSING_READ_AGAIN_MS = 20 * SECOND_MS;
+/** A task past its longest time is read more rarely. */
+const STUCK_POLL_MS = MINUTE_MS;
 /** A finished answer leads to a second exchange at most this often in one step. */
 const STAGES_MAX = 3;
 
@@ -34,7 +38,7 @@ export async function pollAttempt(
   const outcome = await readTask(deps, attempt, account);
   switch (outcome.state) {
     case 'pending':
-      return await stillPending(deps, job, attempt, floorOf(deps, outcome.nextPollMs ?? 0));
+      return await stillPending(deps, job, attempt, account, floorOf(deps, outcome.nextPollMs ?? 0));
     case 'finished':
       return await taskFinished(deps, job, attempt, outcome);
     case 'failure':
@@ -77,7 +81,13 @@ function pollDelayMs(deps: Deps, attempt: AttemptRow, floorMs: number): number {
 }
 
 /** Nothing is written for a poll that changes nothing: one durable write per poll would cost seven times the CPU. */
-async function stillPending(deps: Deps, job: JobRow, attempt: AttemptRow, floorMs: number): Promise<StepResult> {
+async function stillPending(
+  deps: Deps,
+  job: JobRow,
+  attempt: AttemptRow,
+  account: ProviderAccount,
+  floorMs: number,
+): Promise<StepResult> {
   if (attempt.state === 'in_doubt') {
     const nowMs = deps.clock.nowMs();
     await deps.database.write(async (tx) => {
@@ -86,7 +96,17 @@ async function stillPending(deps: Deps, job: JobRow, attempt: AttemptRow, floorM
     });
   }
   if (deps.clock.nowMs() >= job.deadlineAtMs) return await giveUp(deps, job, attempt);
-  return dueIn(pollDelayMs(deps, attempt, floorMs));
+  if (!(await isStuck(deps, attempt))) return dueIn(pollDelayMs(deps, attempt, floorMs));
+  return (await stopTask(deps, job, attempt, account)) ?? dueIn(Math.max(floorMs, STUCK_POLL_MS));
+}
+
+/** Whether the task has taken far longer than others of its offer do. */
+async function isStuck(deps: Deps, attempt: AttemptRow): Promise<boolean> {
+  const nowMs = deps.clock.nowMs();
+  const ageMs = nowMs - (attempt.acceptedAtMs ?? attempt.createdAtMs);
+  if (ageMs < NEVER_STUCK_BEFORE_MS) return false;
+  const measured = await deps.database.read((tx) => measuredDurations(tx, attempt, nowMs));
+  return ageMs >= stuckAfterMs(measured);
 }
 
 /** The task is done and its slot free; what is left is to fetch the file before its address dies. */

@@ -1,13 +1,14 @@
 import { present } from '../ground/assert.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
-import { cancelTask, dropVideo } from './cancel.ts';
-import { type Deps, dueIn, ENDED, type StepResult } from './deps.ts';
+import { dropVideo } from './cancel.ts';
+import { type Deps, DUE_NOW, dueIn, ENDED, type StepResult } from './deps.ts';
 import { dispatchJob } from './dispatch.ts';
 import { lookAfterDoubt } from './doubt.ts';
 import { hasEnded, isLive } from './job.ts';
 import { pollAttempt } from './poll.ts';
 import { LeaseLost, loadAttempts, loadJob } from './rows.ts';
 import { saveVideo } from './save.ts';
+import { stopTask } from './stop.ts';
 import { abandonedSubmission } from './submit.ts';
 
 /** An account that is gone from the configuration may come back; its tasks are not forgotten meanwhile. */
@@ -27,7 +28,8 @@ export async function runStep(deps: Deps, jobId: string): Promise<StepResult> {
   try {
     return await nextStep(deps, found.job, found.attempts);
   } catch (error) {
-    if (error instanceof LeaseLost) return ENDED;
+    // Looked at again: whoever wrote in between may have left the job with this process all the same.
+    if (error instanceof LeaseLost) return DUE_NOW;
     throw error;
   }
 }
@@ -49,8 +51,8 @@ async function nextStep(deps: Deps, job: JobRow, attempts: readonly AttemptRow[]
     case 'in_doubt':
       return await lookAfterDoubt(deps, job, latest, account);
     default: {
-      const ended = job.cancelRequestedAtMs === null ? null : await cancelTask(deps, job, latest, account);
-      return ended ?? (await pollAttempt(deps, job, latest, account));
+      const stopped = job.cancelRequestedAtMs === null ? null : await stopTask(deps, job, latest, account);
+      return stopped ?? (await pollAttempt(deps, job, latest, account));
     }
   }
 }

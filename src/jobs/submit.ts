@@ -42,7 +42,7 @@ export async function submitAttempt(
   crashPoint('submit.row');
   const sendBeforeMs = deps.clock.monotonicMs() + SEND_WITHIN_MS;
   const { submit } = account.connection;
-  const request = withSandboxFault(job, submit.request(submission, deps.clock.nowMs()));
+  const request = withSandboxFault(job, attempt, submit.request(submission, deps.clock.nowMs()));
   const maySend = () => deps.clock.monotonicMs() <= sendBeforeMs;
   const answer = await deps.wire.submit(account.target, request, maySend);
   crashPoint('submit.sent');
@@ -65,10 +65,13 @@ export function submissionOf(
   };
 }
 
-/** In the sandbox a request may order its own fault; it reaches the emulator with the submission. */
-function withSandboxFault(job: JobRow, request: ProviderRequest): ProviderRequest {
+/**
+ * In the sandbox a request may order its own fault; it reaches the emulator with the first submission, so that what
+ * comes after a fault can be seen too.
+ */
+function withSandboxFault(job: JobRow, attempt: AttemptRow, request: ProviderRequest): ProviderRequest {
   const { sandboxFault }: Presentation = JSON.parse(job.presentation);
-  if (sandboxFault === undefined) return request;
+  if (sandboxFault === undefined || attempt.number > 1) return request;
   return { ...request, headers: { ...request.headers, 'x-reelay-sandbox-fault': sandboxFault } };
 }
 

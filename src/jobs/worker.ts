@@ -1,5 +1,6 @@
-import { SECOND_MS } from '../ground/time.ts';
+import { MINUTE_MS, SECOND_MS } from '../ground/time.ts';
 import type { Deps, StepResult } from './deps.ts';
+import { removeExpired } from './retention.ts';
 import { claimAbandoned, forgetProcess, renewProcess } from './rows.ts';
 import { Schedule } from './schedule.ts';
 import { runStep } from './step.ts';
@@ -9,6 +10,7 @@ const STEPS_AT_ONCE = 64;
 const CLAIM_BATCH = 200;
 const RENEW_EVERY_MS = 20 * SECOND_MS;
 const RESCUE_EVERY_MS = 10 * SECOND_MS;
+const EXPIRE_EVERY_MS = MINUTE_MS;
 /** After a step that threw: our own fault or a store that is down. The row stands; the step is tried again. */
 const TROUBLE_AGAIN_MS = 5 * SECOND_MS;
 /** A job that waits for a slot looks again by itself, should a wake-up ever be missed. */
@@ -40,6 +42,7 @@ export class Worker {
     await this.rescue();
     this.every(RENEW_EVERY_MS, () => this.renew());
     this.every(RESCUE_EVERY_MS, () => this.rescue());
+    this.every(EXPIRE_EVERY_MS, () => this.expire());
   }
 
   /** A job that this process has just admitted, and therefore holds. */
@@ -137,6 +140,11 @@ export class Worker {
       if (claimed.length > 0) log.info('jobs taken over', { count: claimed.length });
       if (claimed.length < CLAIM_BATCH) return;
     }
+  }
+
+  private async expire(): Promise<void> {
+    const count = await removeExpired(this.deps);
+    if (count > 0) this.deps.log.info('expired videos removed', { count });
   }
 
   /** Repeats an action until the worker stops; one that fails is logged and comes again. */

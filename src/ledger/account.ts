@@ -1,7 +1,7 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import { assert } from '../ground/assert.ts';
 import type { Mint } from '../ground/id.ts';
-import { type Micros, ZERO_MICROS } from '../ground/money.ts';
+import { type Micros, minusMicros, sumMicros, ZERO_MICROS } from '../ground/money.ts';
 import { utcDay } from '../ground/time.ts';
 import { statement, type Tx } from '../store/database.ts';
 import { type EntryKind, type EntryRow, entries, type JobRow } from '../store/schema.ts';
@@ -78,12 +78,15 @@ export async function releaseHold(tx: Tx, job: JobMoney, stamp: Stamp): Promise<
   await write(tx, job, { kind: 'release', amountMicros: job.holdMicros, attemptId: null, pricedBy: '' }, stamp);
 }
 
-/** Books what a provider charged us, or may have charged while we cannot know. */
+/**
+ * Books what a provider charged us, or may have charged while we cannot know. A `cost_resolution` takes a suspected cost
+ * off the list again, whatever became of it.
+ */
 export async function bookCost(
   tx: Tx,
   job: JobMoney,
   cost: {
-    readonly kind: 'cost' | 'suspected_cost';
+    readonly kind: 'cost' | 'suspected_cost' | 'cost_resolution';
     readonly amountMicros: Micros;
     readonly attemptId: string;
     readonly pricedBy: string;
@@ -92,6 +95,19 @@ export async function bookCost(
 ): Promise<void> {
   if (cost.amountMicros === ZERO_MICROS) return;
   await write(tx, job, cost, stamp);
+}
+
+/** What is still suspected of an attempt: suspected costs less what has been resolved of them. */
+export async function suspectedOf(tx: Tx, attemptId: string): Promise<Micros> {
+  const ofAttempt = await tx
+    .select({ kind: entries.kind, amountMicros: entries.amountMicros })
+    .from(entries)
+    .where(and(eq(entries.attemptId, attemptId), inArray(entries.kind, ['suspected_cost', 'cost_resolution'])));
+  return ofAttempt.reduce<Micros>(
+    (sum, { kind, amountMicros }) =>
+      kind === 'suspected_cost' ? sumMicros(sum, amountMicros) : minusMicros(sum, amountMicros),
+    ZERO_MICROS,
+  );
 }
 
 /** The job's entries, in the order they were written. */
