@@ -14,6 +14,7 @@ import { createApp } from './http/app.ts';
 import { DEFAULT_ALIASES } from './http/normalise.ts';
 import type { Deps } from './jobs/deps.ts';
 import { DiskWatch } from './jobs/disk.ts';
+import { inspectVideo } from './jobs/inspect.ts';
 import { forgetOtherProcesses } from './jobs/rows.ts';
 import { sweepLeftovers } from './jobs/sweep.ts';
 import { Worker } from './jobs/worker.ts';
@@ -68,6 +69,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
     files: await openDiskFiles(join(config.dataDir, 'files')),
     wire,
     downloads,
+    inspect: inspectVideo,
     clock: systemClock,
     random,
     mint,

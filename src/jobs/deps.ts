@@ -9,6 +9,7 @@ import type { Sealer } from '../store/seal.ts';
 import type { Answer, Target } from '../wire/call.ts';
 import type { Downloaded, NotDownloaded } from '../wire/download.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
+import type { VideoFacts } from './inspect.ts';
 
 /** The way to configured providers; the simulation puts an emulated one here. */
 export interface Wire {
@@ -46,6 +47,8 @@ export interface Deps {
   readonly files: Files;
   readonly wire: Wire;
   readonly downloads: Downloads;
+  /** Reads the header of a file that was just written; null when it is no whole video. */
+  readonly inspect: (path: string) => Promise<VideoFacts | null>;
   readonly clock: Clock;
   readonly random: Random;
   readonly mint: Mint;

@@ -1,5 +1,6 @@
 import { present } from '../ground/assert.ts';
 import type { VideoFailureCode } from '../ground/errors.ts';
+import type { Resolution } from '../ground/models.ts';
 import { bookCost } from '../ledger/account.ts';
 import { backoffMs } from '../routing/failure.ts';
 import type { PartFile } from '../store/files.ts';
@@ -7,7 +8,7 @@ import type { AttemptRow, JobRow } from '../store/schema.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
 import { completeJob, failJobIn, pricedBy, removeUploads, type SavedFile, stampOf, videoName } from './close.ts';
 import { type Deps, dueIn, ENDED, type StepResult } from './deps.ts';
-import { inspectVideo, type VideoFacts } from './inspect.ts';
+import type { VideoFacts } from './inspect.ts';
 import { readTask } from './poll.ts';
 import { updateAttempt, updateJob } from './rows.ts';
 import { settlementOf } from './settlement.ts';
@@ -18,6 +19,9 @@ const SAVE_TRIES_MAX = 8;
 const STORE_AGAIN_MS = 10_000;
 /** A clip this much shorter than ordered was not delivered as ordered. Providers round: 3 s comes as 3.041 s. */
 const SHORT_BY_MS = 1_000;
+/** Providers round frames to what their encoder likes; a class below is not what was ordered. */
+const SMALLER_TO = 0.85;
+const SHORT_SIDE = { '720p': 720, '1080p': 1_080, '4k': 2_160 } as const satisfies Record<Resolution, number>;
 
 type Fetched =
   | { readonly kind: 'saved'; readonly file: SavedFile }
@@ -53,7 +57,8 @@ export async function saveVideo(
   if (kind === 'not_stored') return dueIn(STORE_AGAIN_MS);
   const saveTries = job.saveTries + 1;
   if (saveTries >= SAVE_TRIES_MAX) {
-    return await loseVideo(deps, job, attempt, kind === 'gone' ? 'asset_unavailable' : 'asset_invalid');
+    const code = kind === 'gone' ? 'asset_unavailable' : 'asset_invalid';
+    return await loseVideo(deps, job, attempt, { code, detail });
   }
   const fresh = kind === 'gone' ? await freshAddress(deps, attempt, account) : null;
   await deps.database.write(async (tx) => {
@@ -87,7 +92,7 @@ async function fetchInto(deps: Deps, job: JobRow, address: string, part: PartFil
     case 'refused':
       return { kind: 'broken', detail: received.detail };
     case 'downloaded': {
-      const facts = await inspectVideo(part.path);
+      const facts = await deps.inspect(part.path);
       const fault = facts === null ? 'not an MP4 video' : faultOf(job, facts);
       if (facts === null || fault !== null) return { kind: 'invalid', detail: fault ?? '' };
       await part.finish();
@@ -105,14 +110,25 @@ function faultOf(job: JobRow, facts: VideoFacts): string | null {
   if (orderedMs !== null && facts.durationMs !== null && facts.durationMs < orderedMs - SHORT_BY_MS) {
     return `${facts.durationMs} ms long, ${orderedMs} ms were ordered`;
   }
+  if (job.audio && !facts.hasAudio) return 'without sound, although it was ordered with sound';
+  const shortSide = Math.min(facts.width, facts.height);
+  const wanted = SHORT_SIDE[job.resolution as Resolution];
+  if (shortSide < wanted * SMALLER_TO) return `${facts.width}x${facts.height}, although ${job.resolution} was ordered`;
   return null;
 }
 
 /** The task is paid for and its video cannot be had: the tenant owes nothing, the cost is ours. */
-async function loseVideo(deps: Deps, job: JobRow, attempt: AttemptRow, code: VideoFailureCode): Promise<StepResult> {
+async function loseVideo(
+  deps: Deps,
+  job: JobRow,
+  attempt: AttemptRow,
+  { code, detail }: { readonly code: VideoFailureCode; readonly detail: string },
+): Promise<StepResult> {
   const stamp = stampOf(deps);
   await deps.database.write(async (tx) => {
     await failJobIn(tx, deps, job, code, stamp);
+    // The evidence stays with the attempt: what came instead of the order.
+    await updateAttempt(tx, attempt.id, { failureDetail: detail });
     const of = { attemptId: attempt.id, pricedBy: pricedBy(attempt) };
     await bookCost(tx, job, { kind: 'cost', amountMicros: attempt.costMicros, ...of }, stamp);
   });
