@@ -9,7 +9,7 @@ import type { Config } from './config.ts';
 import { createMint, type Random, systemRandom } from './ground/id.ts';
 import { createLog, type Log } from './ground/log.ts';
 import { Secret } from './ground/secret.ts';
-import { systemClock } from './ground/time.ts';
+import { slewed, systemClock } from './ground/time.ts';
 import { createApp } from './http/app.ts';
 import { DEFAULT_ALIASES } from './http/normalise.ts';
 import type { Deps } from './jobs/deps.ts';
@@ -49,7 +49,8 @@ export async function startGateway(config: Config): Promise<Gateway> {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const log = createLog(config.logLevel);
   const random = systemRandom;
-  const mint = createMint(systemClock, random);
+  const clock = slewed(systemClock);
+  const mint = createMint(clock, random);
   const cards = loadRateCards(config.rateCardsDir);
   const database = openSqlite({ folder: config.dataDir, migrationsFolder: config.migrationsDir });
   const sandbox = config.sandbox ? await startSandbox(config) : null;
@@ -70,7 +71,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
     wire,
     downloads,
     inspect: inspectVideo,
-    clock: systemClock,
+    clock,
     random,
     mint,
     log,
@@ -96,7 +97,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
   const app = createApp({
     jobs,
     worker,
-    disk: new DiskWatch(jobs.files, systemClock),
+    disk: new DiskWatch(jobs.files, clock),
     log,
     sellers: sellersOf(connected, config.publicUrl !== null),
     conditionsOf: (offer) => idleConditions(accounts.get(offer.account)?.slots ?? 1),

@@ -25,6 +25,33 @@ export const systemClock: Clock = {
   },
 };
 
+/** How much faster or slower than real time a slewed clock may run while it catches up with the wall clock. */
+const SLEW_SHARE = 0.1;
+
+/**
+ * The same time, without its jumps: when somebody sets the wall clock, this one goes on evenly and approaches the new
+ * time at a tenth of the speed of time. It never goes back, so a deadline is met neither early by a jump ahead nor a day
+ * late by a jump back; only a restart takes the wall clock's word at once.
+ */
+export function slewed(clock: Clock): Clock {
+  let shownMs = clock.nowMs();
+  let seenAtMs = clock.monotonicMs();
+  return {
+    nowMs() {
+      const monotonicMs = clock.monotonicMs();
+      const passedMs = monotonicMs - seenAtMs;
+      seenAtMs = monotonicMs;
+      shownMs += passedMs;
+      const behindMs = clock.nowMs() - shownMs;
+      const stepMs = passedMs * SLEW_SHARE;
+      shownMs += Math.max(-stepMs, Math.min(stepMs, behindMs));
+      return Math.floor(shownMs);
+    },
+    monotonicMs: () => clock.monotonicMs(),
+    after: (delayMs, action) => clock.after(delayMs, action),
+  };
+}
+
 /** Node fires a longer timer at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 

@@ -157,12 +157,16 @@ export async function runningByLane(tx: Tx): Promise<Map<string, number>> {
   return new Map(rows.map((row) => [row.lane, row.running]));
 }
 
+const renewRow = (tx: Tx) =>
+  tx
+    .insert(processes)
+    .values({ id: sql.placeholder('id'), leaseUntilMs: sql.placeholder('leaseUntilMs') })
+    .onConflictDoUpdate({ target: processes.id, set: { leaseUntilMs: sql`excluded.lease_until_ms` } })
+    .prepare();
+
 /** Says that this process lives, until the given instant. */
 export async function renewProcess(tx: Tx, id: string, leaseUntilMs: number): Promise<void> {
-  await tx
-    .insert(processes)
-    .values({ id, leaseUntilMs })
-    .onConflictDoUpdate({ target: processes.id, set: { leaseUntilMs } });
+  await statement(tx, renewRow).execute({ id, leaseUntilMs });
 }
 
 /** Forgets a process, so that its jobs are free to be taken. */
@@ -175,6 +179,24 @@ export async function forgetOtherProcesses(tx: Tx, id: string): Promise<void> {
   await tx.delete(processes).where(ne(processes.id, id));
 }
 
+const claimRows = (tx: Tx) => {
+  const living = tx
+    .select({ id: processes.id })
+    .from(processes)
+    .where(gt(processes.leaseUntilMs, sql.placeholder('nowMs')));
+  const abandoned = tx
+    .select({ id: jobs.id })
+    .from(jobs)
+    .where(and(isNotNull(jobs.dueAtMs), or(isNull(jobs.leaseOwner), notInArray(jobs.leaseOwner, living))))
+    .limit(sql.placeholder('limit'));
+  return tx
+    .update(jobs)
+    .set({ leaseOwner: sql`${sql.placeholder('processId')}`, leaseToken: sql`${jobs.leaseToken} + 1` })
+    .where(inArray(jobs.id, abandoned))
+    .returning({ id: jobs.id, dueAtMs: jobs.dueAtMs })
+    .prepare();
+};
+
 /**
  * Takes over up to `limit` open jobs whose process no longer lives. Each gets a new fencing token, so that whatever the
  * old holder still tries to write changes nothing.
@@ -185,17 +207,7 @@ export async function claimAbandoned(
   nowMs: number,
   limit: number,
 ): Promise<{ id: string; dueAtMs: number }[]> {
-  const living = tx.select({ id: processes.id }).from(processes).where(gt(processes.leaseUntilMs, nowMs));
-  const abandoned = tx
-    .select({ id: jobs.id })
-    .from(jobs)
-    .where(and(isNotNull(jobs.dueAtMs), or(isNull(jobs.leaseOwner), notInArray(jobs.leaseOwner, living))))
-    .limit(limit);
-  const claimed = await tx
-    .update(jobs)
-    .set({ leaseOwner: processId, leaseToken: sql`${jobs.leaseToken} + 1` })
-    .where(inArray(jobs.id, abandoned))
-    .returning({ id: jobs.id, dueAtMs: jobs.dueAtMs });
+  const claimed = await statement(tx, claimRows).execute({ processId, nowMs, limit });
   return claimed.map(({ id, dueAtMs }) => ({ id, dueAtMs: dueAtMs ?? nowMs }));
 }
 

@@ -82,7 +82,10 @@ export class Worker {
     while (!this.stopping && this.active.size < STEPS_AT_ONCE) {
       const jobId = this.schedule.take();
       if (jobId === null) break;
-      this.active.set(jobId, this.run(jobId));
+      // A process that was frozen past its lease takes its own jobs over again while their steps still run: one job
+      // never has two steps at once.
+      if (this.active.has(jobId)) this.wokenMeanwhile.add(jobId);
+      else this.active.set(jobId, this.run(jobId));
     }
     // With all places taken the next step to end looks again; a timer would only spin.
     if (this.active.size < STEPS_AT_ONCE) this.schedule.arm();

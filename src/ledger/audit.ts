@@ -1,7 +1,7 @@
 import { eq, inArray, sql } from 'drizzle-orm';
 import { formatUsd, type Micros, ZERO_MICROS } from '../ground/money.ts';
 import { utcDay } from '../ground/time.ts';
-import type { Tx } from '../store/database.ts';
+import { statement, type Tx } from '../store/database.ts';
 import { attempts, type EntryRow, entries, jobs, lanes } from '../store/schema.ts';
 
 export interface Audit {
@@ -15,10 +15,8 @@ export interface Audit {
 const ENDED = ['completed', 'failed', 'cancelled'] as const;
 const LIVE = ['submitting', 'running', 'in_doubt'] as const;
 
-/** Recomputes the ledger from its entries and holds it against jobs, attempts and lanes. Reads one snapshot. */
-export async function audit(tx: Tx): Promise<Audit> {
-  const differences: string[] = [];
-  const allJobs = await tx
+const jobRows = (tx: Tx) =>
+  tx
     .select({
       id: jobs.id,
       state: jobs.state,
@@ -29,8 +27,32 @@ export async function audit(tx: Tx): Promise<Audit> {
       keyId: jobs.keyId,
       createdAtMs: jobs.createdAtMs,
     })
-    .from(jobs);
-  const allEntries = await tx.select().from(entries);
+    .from(jobs)
+    .prepare();
+const entryRows = (tx: Tx) => tx.select().from(entries).prepare();
+const liveAttempts = (tx: Tx) =>
+  tx
+    .select({ id: attempts.id, state: attempts.state, jobState: jobs.state, jobId: jobs.id })
+    .from(attempts)
+    .innerJoin(jobs, eq(jobs.id, attempts.jobId))
+    .where(inArray(attempts.state, [...LIVE]))
+    .prepare();
+const suspectedAttempts = (tx: Tx) =>
+  tx.select({ id: entries.attemptId }).from(entries).where(eq(entries.kind, 'suspected_cost')).prepare();
+const slotsHeld = (tx: Tx) =>
+  tx
+    .select({ lane: attempts.lane, running: sql<number>`count(*)` })
+    .from(attempts)
+    .where(eq(attempts.slotHeld, true))
+    .groupBy(attempts.lane)
+    .prepare();
+const laneRows = (tx: Tx) => tx.select().from(lanes).prepare();
+
+/** Recomputes the ledger from its entries and holds it against jobs, attempts and lanes. Reads one snapshot. */
+export async function audit(tx: Tx): Promise<Audit> {
+  const differences: string[] = [];
+  const allJobs = await statement(tx, jobRows).execute();
+  const allEntries = await statement(tx, entryRows).execute();
   const byJob = new Map<string, EntryRow[]>();
   for (const entry of allEntries) byJob.set(entry.jobId, [...(byJob.get(entry.jobId) ?? []), entry]);
   for (const job of allJobs) differences.push(...faultsOfJob(job, byJob.get(job.id) ?? []));
@@ -92,12 +114,8 @@ function faultsOfJob(job: AuditedJob, ofJob: readonly EntryRow[]): string[] {
 
 /** A live attempt belongs to an open job; in doubt it may outlive the job, then its cost is on the suspected list. */
 async function faultsOfAttempts(tx: Tx): Promise<string[]> {
-  const live = await tx
-    .select({ id: attempts.id, state: attempts.state, jobState: jobs.state, jobId: jobs.id })
-    .from(attempts)
-    .innerJoin(jobs, eq(jobs.id, attempts.jobId))
-    .where(inArray(attempts.state, [...LIVE]));
-  const suspected = await tx.select({ id: entries.attemptId }).from(entries).where(eq(entries.kind, 'suspected_cost'));
+  const live = await statement(tx, liveAttempts).execute();
+  const suspected = await statement(tx, suspectedAttempts).execute();
   const onList = new Set(suspected.map(({ id }) => id));
   return live.flatMap((attempt) => {
     const ended = ENDED.some((state) => state === attempt.jobState);
@@ -107,13 +125,9 @@ async function faultsOfAttempts(tx: Tx): Promise<string[]> {
 }
 
 async function faultsOfLanes(tx: Tx): Promise<string[]> {
-  const counted = await tx
-    .select({ lane: attempts.lane, running: sql<number>`count(*)` })
-    .from(attempts)
-    .where(eq(attempts.slotHeld, true))
-    .groupBy(attempts.lane);
+  const counted = await statement(tx, slotsHeld).execute();
   const held = new Map(counted.map((row) => [row.lane, Number(row.running)]));
-  const rows = await tx.select().from(lanes);
+  const rows = await statement(tx, laneRows).execute();
   const lanesKnown = new Set(rows.map((row) => row.lane));
   const uncounted = [...held.keys()].filter((lane) => !lanesKnown.has(lane));
   return [

@@ -1,0 +1,40 @@
+/**
+ * The promise that nothing is bought twice, lost, leaked or overrun, on seeded chance: real worker, ledger and SQLite, on
+ * a virtual clock and providers that lose answers, fail, vanish and lie, while processes are killed and frozen.
+ *
+ * `npm run simulate` runs as many seeds as SIMULATION_SEEDS says, from SIMULATION_FIRST on.
+ */
+import { describe, expect, it } from 'vitest';
+import { simulate } from './run.ts';
+
+const SEEDS = Number(process.env.SIMULATION_SEEDS ?? 2_000);
+const FIRST = Number(process.env.SIMULATION_FIRST ?? 1);
+
+/** Seeds that once broke something; each stays. */
+const REGRESSIONS: readonly number[] = [202];
+
+describe('the simulation', () => {
+  it.each(REGRESSIONS)('seed %i, which once broke, holds', async (seed) => {
+    expect(await simulate(seed)).toMatchObject({ faults: [] });
+  });
+
+  it('a seed does the same every time', async () => {
+    expect(await simulate(7)).toEqual(await simulate(7));
+  });
+
+  it(`${SEEDS} seeds from ${FIRST} on break nothing`, { timeout: 24 * 3_600_000 }, async () => {
+    const sum = { jobs: 0, tasks: 0, kills: 0, steps: 0 };
+    for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
+      const { faults, jobs, tasks, kills, steps } = await simulate(seed);
+      expect(faults, `seed ${seed}: SIMULATION_FIRST=${seed} SIMULATION_SEEDS=1 npm run simulate`).toEqual([]);
+      sum.jobs += jobs;
+      sum.tasks += tasks;
+      sum.kills += kills;
+      sum.steps += steps;
+    }
+    // A simulation in which nothing happens proves nothing.
+    expect(sum.jobs).toBeGreaterThan(SEEDS);
+    expect(sum.kills).toBeGreaterThan(SEEDS / 4);
+    if (SEEDS !== 2_000) process.stdout.write(`${SEEDS} seeds: ${JSON.stringify(sum)}\n`);
+  });
+});
