@@ -53,6 +53,7 @@ export async function saveVideo(
     kind,
     detail,
   });
+  warnAtHalfLife(deps, job, attempt, account);
   // Our own disk is at fault: the video waits at the provider, and no try is counted.
   if (kind === 'not_stored') return dueIn(STORE_AGAIN_MS);
   const saveTries = job.saveTries + 1;
@@ -66,6 +67,14 @@ export async function saveVideo(
     if (fresh !== null) await updateAttempt(tx, attempt.id, { videoUrlSealed: deps.sealer.seal(fresh) });
   });
   return dueIn(backoffMs({}, saveTries, deps.random.fraction()));
+}
+
+/** A paid video whose address has lived half its life is an operator's business: after the other half it is lost. */
+function warnAtHalfLife(deps: Deps, job: JobRow, attempt: AttemptRow, account: ProviderAccount): void {
+  const finishedAtMs = attempt.endedAtMs ?? deps.clock.nowMs();
+  if (deps.clock.nowMs() < finishedAtMs + account.provider.linkLifeMs / 2) return;
+  const detail = 'half of the life of its address is over, and it is not saved: see what is wrong with the disk';
+  deps.log.error('video about to be lost', { video: job.id, attempt: attempt.id, account: account.id, detail });
 }
 
 async function fetchVideo(deps: Deps, job: JobRow, attempt: AttemptRow): Promise<Fetched> {
