@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { failure, mentions, outline, protocolError, read, retryAfter } from '../answers.ts';
 import type { Failure, FailureKind, ProviderResponse } from '../contract.ts';
 
-const errorEnvelope = z.object({ code: z.number(), message: z.string().default('') });
+const errorEnvelope = z.object({ code: z.number(), message: z.string().catch('') });
 
 /**
  * Kling's error table (kling.ai/document-api, error codes, mirrored 2026-09-20). Money, rate, concurrency and IP blocks
@@ -14,6 +14,7 @@ const KIND_BY_CODE: Readonly<Record<number, FailureKind>> = {
   1002: 'unauthorized',
   1003: 'unauthorized',
   1004: 'unauthorized',
+  // The account's state is abnormal: nobody but a person can mend that.
   1100: 'unauthorized',
   1101: 'out_of_credit',
   1102: 'out_of_credit',
@@ -32,38 +33,62 @@ const KIND_BY_CODE: Readonly<Record<number, FailureKind>> = {
   5002: 'unavailable',
 };
 
-/** What an answer other than success means. */
-export function classify(response: ProviderResponse): Failure {
+/** What a status says by itself, where no documented code stands beside it: pages of an edge, codes of tomorrow. */
+function kindByStatus(status: number): FailureKind | null {
+  if (status === 401) return 'unauthorized';
+  if (status === 429) return 'rate_limited';
+  // An edge that blocks us writes a page; Kling itself would have said 1103 or 1304.
+  if (status === 403 || status === 408 || status >= 500) return 'unavailable';
+  return null;
+}
+
+/** Whether an answer is to a submission or to a reading of what was made before. */
+export type About = 'submission' | 'reading';
+
+/** What an answer other than success means. A failed reading says nothing about its task. */
+export function classify(response: ProviderResponse, about: About): Failure {
   const envelope = read(errorEnvelope, response);
-  if (!envelope) {
-    if (response.status === 429) return failure('rate_limited', 'HTTP 429 without JSON', retryAfter(response));
-    if (response.status >= 500) return failure('unavailable', `HTTP ${response.status} ${outline(response.body)}`);
-    return protocolError(response, 'a Kling envelope');
+  const kind = envelope ? KIND_BY_CODE[envelope.code] : undefined;
+  if (envelope && kind) {
+    const detail = `code ${envelope.code}: ${envelope.message}`;
+    if (envelope.code === 1201) return classifyBadValue(envelope.message, detail, about);
+    return failure(kind, detail, retryAfter(response));
   }
-  const { code, message } = envelope;
-  const detail = `code ${code}: ${message}`;
-  const kind = KIND_BY_CODE[code];
-  if (kind === undefined) return protocolError(response, 'a documented error code');
-  if (code === 1201) return classifyBadValue(message, detail);
-  return failure(kind, detail, retryAfter(response));
+  const byStatus = kindByStatus(response.status);
+  if (!byStatus) return protocolError(response, 'a documented error code of Kling');
+  const words = response.text ?? outline(response.body);
+  return failure(byStatus, `HTTP ${response.status} ${words}`, retryAfter(response));
 }
 
 /** 1201 is also said of a repeated external id, an unknown task and a discontinued model. */
-function classifyBadValue(message: string, detail: string): Failure {
+function classifyBadValue(message: string, detail: string, about: About): Failure {
   if (mentions(message, ['already exist', 'duplicate'])) {
     // Our tag was seen before: the task of this very attempt is there, and refusing the repeat cost nothing.
     return failure('protocol_error', detail, { task: 'maybe' });
   }
-  if (mentions(message, ['task not found'])) return failure('task_not_found', detail);
-  if (mentions(message, ['model']) && mentions(message, ['not exist', 'not found', 'discontinued', 'not support'])) {
-    return failure('offer_refused', detail);
-  }
+  if (about === 'reading' && mentions(message, ['not found'])) return failure('task_not_found', detail);
+  const isGone = mentions(message, ['not exist', 'not found', 'discontinued', 'offline', 'not support']);
+  if (isGone && mentions(message, ['model'])) return failure('offer_refused', detail);
   return failure('invalid_request', detail);
 }
 
-const CONTENT_WORDS = ['content', 'risk control', 'sensitive', 'moderation', 'policy', 'prohibited'];
+/** Words of a moderation, in the languages in which tasks have been seen to end. */
+const CONTENT_WORDS = [
+  'content',
+  'risk control',
+  'sensitive',
+  'moderation',
+  'policy',
+  'prohibited',
+  '风控',
+  '敏感',
+  '违规',
+];
 
-/** A task that ended in failure. Kling gives a text and no code; a failed task is not charged (service terms). */
+/**
+ * A task that ended in failure: kind and money. Kling gives a text and no code, and a failed task is not charged (Kling
+ * API service terms, as read 2026-11-20).
+ */
 export function classifyFailedTask(message: string): Failure {
   const kind = mentions(message, CONTENT_WORDS) ? 'content_rejected' : 'generation_failed';
   return failure(kind, message || 'failed without a reason', { task: 'ended', charged: 'no' });

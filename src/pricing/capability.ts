@@ -6,7 +6,7 @@ import {
   type SecondsRule,
   type Task,
 } from '../ground/models.ts';
-import type { VideoRequest } from '../ground/video-request.ts';
+import { mediaOf, type VideoRequest } from '../ground/video-request.ts';
 
 /** What a request may carry beyond prompt, length, resolution and first frame. Absent means: cannot be asked for. */
 export interface Takes {
@@ -15,6 +15,8 @@ export interface Takes {
   readonly lastFrame?: true;
   /** A first frame in a task that is named after something else, such as references. */
   readonly firstFrame?: true;
+  /** The task cannot be done without a first frame: the character of motion control. */
+  readonly firstFrameRequired?: true;
   /** How many reference images at most. */
   readonly references?: number;
   /** What a source video may be used for in this task. */
@@ -24,7 +26,8 @@ export interface Takes {
   readonly multiShot?: readonly ('customize' | 'intelligence')[];
   readonly elements?: number;
   readonly voices?: number;
-  readonly camera?: true;
+  /** `simple`: that type of camera control only. */
+  readonly camera?: true | 'simple';
   readonly masks?: true;
   readonly watermark?: true;
   readonly promptOptional?: true;
@@ -44,7 +47,11 @@ export interface Capability {
   readonly seconds?: SecondsRule;
   readonly aspectRatios?: readonly AspectRatio[];
   readonly promptCharactersMax?: number;
+  /** The longest prompt of one shot. */
+  readonly shotCharactersMax?: number;
   readonly orientations?: readonly ('image' | 'video')[];
+  /** The kinds of pictures it takes as uploads; absent: JPEG, PNG and WebP. An address is the provider's to judge. */
+  readonly imageTypes?: readonly string[];
   readonly takes: Takes;
   /** The provider's own name for it: a path, a model id, an endpoint. */
   readonly upstream: string;
@@ -69,6 +76,7 @@ export function shortfall(
     ...taskReasons(capability, request),
     ...formReasons(capability, request),
     ...extraReasons(capability, request),
+    wrongPicture(capability, request),
     when(credential !== undefined && !credentials.includes(credential), `needs ${credential} for it`),
   ];
   const step = reasons.findIndex((reason) => reason !== null);
@@ -97,9 +105,25 @@ export function chooseCapability(
 
 const when = (condition: boolean, reason: string): string | null => (condition ? reason : null);
 
+function wrongPicture({ imageTypes }: Capability, request: VideoRequest): string | null {
+  if (imageTypes === undefined) return null;
+  const wrong = mediaOf(request).find(
+    ({ media }) => media.kind === 'upload' && !imageTypes.includes(media.contentType),
+  );
+  if (wrong?.media.kind !== 'upload') return null;
+  return `takes ${imageTypes.map((type) => type.replace('image/', '')).join(' and ')} pictures, not ${wrong.media.contentType.replace('image/', '')}`;
+}
+
 function taskReasons(capability: Capability, request: VideoRequest): (string | null)[] {
+  const { takes } = capability;
   return [
     when(capability.task !== request.task, `does not sell ${request.task} with ${request.model}`),
+    // Before the rest: with and without a video, one task may be sold in two quite different forms.
+    when(
+      request.video !== undefined && takes.video !== request.video.use,
+      `takes no video to ${request.video?.use} here`,
+    ),
+    when(takes.videoRequired === true && request.video === undefined, 'needs a source video'),
     when(
       !capability.resolutions.includes(request.resolution),
       `does not sell ${request.model} in ${request.resolution}`,
@@ -109,17 +133,22 @@ function taskReasons(capability: Capability, request: VideoRequest): (string | n
 }
 
 function formReasons(capability: Capability, request: VideoRequest): (string | null)[] {
-  const { seconds, aspectRatios, promptCharactersMax, orientations } = capability;
+  const { seconds, aspectRatios, promptCharactersMax, shotCharactersMax, orientations } = capability;
   const wrongLength = seconds !== undefined && request.seconds !== null && !allowsSeconds(seconds, request.seconds);
   const ratio = request.aspectRatio as AspectRatio | null;
   const orientation = request.characterOrientation;
   const promptLength = request.prompt.length;
+  const shotLength = Math.max(0, ...(request.multiShot?.shots.map((shot) => shot.prompt.length) ?? []));
   return [
     when(wrongLength, `sells ${seconds && describeSeconds(seconds)} seconds of it, not ${request.seconds}`),
     when(ratio !== null && aspectRatios !== undefined && !aspectRatios.includes(ratio), `does not offer ${ratio}`),
     when(
       promptCharactersMax !== undefined && promptLength > promptCharactersMax,
       `takes prompts of at most ${promptCharactersMax} characters, not ${promptLength}`,
+    ),
+    when(
+      shotCharactersMax !== undefined && shotLength > shotCharactersMax,
+      `takes shots of at most ${shotCharactersMax} characters, not ${shotLength}`,
     ),
     when(
       orientation !== undefined && orientations !== undefined && !orientations.includes(orientation),
@@ -135,19 +164,19 @@ function extraReasons({ takes, task }: Capability, request: VideoRequest): (stri
   return [
     when(request.prompt === '' && !request.multiShot && !takes.promptOptional, 'needs a prompt'),
     when(request.firstFrame !== undefined && !firstFrameMeant, 'takes no first frame here'),
+    when(takes.firstFrameRequired === true && request.firstFrame === undefined, 'needs an image of the character'),
     when(request.lastFrame !== undefined && !takes.lastFrame, 'takes no last frame here'),
     when(request.references.length > referencesMax, `takes ${referencesMax || 'no'} reference images here`),
-    when(
-      request.video !== undefined && takes.video !== request.video.use,
-      `takes no video to ${request.video?.use} here`,
-    ),
-    when(takes.videoRequired === true && request.video === undefined, 'needs a source video'),
     when(request.negativePrompt !== undefined && !takes.negativePrompt, 'takes no negative_prompt here'),
     when(request.cfgScale !== undefined && !takes.cfgScale, 'takes no cfg_scale here'),
     when(multiShot !== undefined && !takes.multiShot?.includes(multiShot), `takes no multi_shot (${multiShot}) here`),
     when(request.elements.length > (takes.elements ?? 0), `takes ${takes.elements ?? 'no'} elements here`),
     when(request.voices.length > (takes.voices ?? 0), `takes ${takes.voices ?? 'no'} voices here`),
     when(request.camera !== undefined && !takes.camera, 'takes no camera_control here'),
+    when(
+      request.camera !== undefined && takes.camera === 'simple' && request.camera.type !== 'simple',
+      'takes camera_control of type simple only',
+    ),
     when(request.masks !== undefined && !takes.masks, 'takes no masks here'),
     when(request.watermark && !takes.watermark, 'adds no watermark'),
   ];

@@ -10,7 +10,7 @@ beforeAll(async () => {
   gateway = await startTestGateway({ PORT: String(port), REELAY_PUBLIC_URL: `http://127.0.0.1:${port}` });
   source = await make('/v1/videos', {
     prompt: 'a red kite',
-    model: 'kling-v2-1',
+    model: 'kling-v1-6',
     seconds: 5,
     resolution: '1080p',
     provider: { only: ['kling'] },

@@ -85,7 +85,9 @@ describe.each(PROVIDERS.map(({ id }) => id))('%s', (provider) => {
       const whole = outcomeOf(provider, recorded, recorded.response.body ?? null);
       for (const path of pathsOf(recorded.response.body)) {
         const stripped = outcomeOf(provider, recorded, without(recorded.response.body, path));
-        const same = stripped.state === whole.state && stripped.kind === whole.kind;
+        // A look-up whose list has lost its one task reads as it is documented: there is none.
+        const isAbsence = recorded.exchange === 'find' && path.at(-1) === '0' && stripped.state === 'absent';
+        const same = isAbsence || (stripped.state === whole.state && stripped.kind === whole.kind);
         const where = `${recorded.file} without ${path.join('.')}`;
         expect([where, same || (stripped.state === 'failure' && stripped.kind !== undefined)]).toEqual([where, true]);
       }
