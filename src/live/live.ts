@@ -4,7 +4,7 @@
  */
 import type { Failure, Finished, Json, ProviderResponse, Submission, Submitted } from '../../providers/contract.ts';
 import type { BoundExchange } from '../../providers/define.ts';
-import { formatUsd, type Micros, sumMicros, usd } from '../ground/money.ts';
+import { ceilToMicros, formatUsd, type Micros, ratio, sumMicros } from '../ground/money.ts';
 import type { Clock } from '../ground/time.ts';
 import type { VideoRequest } from '../ground/video-request.ts';
 import { inspectVideo, type VideoFacts } from '../jobs/inspect.ts';
@@ -77,7 +77,7 @@ export async function priceLive(deps: LiveDeps, order: LiveOrder): Promise<Offer
     if (outcome.state === 'failure')
       throw new LiveFailure(`the provider's own price: ${outcome.kind}, ${outcome.detail}`);
     deps.tell(`the provider itself would charge $${outcome.usd}`);
-    assertWithin(order, usd(outcome.usd), 'the provider itself');
+    assertWithin(order, ceilToMicros(ratio(outcome.usd)), 'the provider itself');
   }
   return offer;
 }

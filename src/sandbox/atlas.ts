@@ -1,86 +1,120 @@
-/** Atlas Cloud's media API, as atlascloud.ai/docs describes it (2026). */
+/** Atlas Cloud's media API, as atlascloud.ai/docs and the vendor's own clients describe it (2026). */
 import { randomBytes } from 'node:crypto';
-import { z } from 'zod';
+import { mountAccount, mountCatalog, readForm, type Status } from './atlas-account.ts';
+import { publishedKeys } from './atlas-hooks.ts';
+import { announce, showTask } from './atlas-tasks.ts';
 import type { EmulatorContext } from './context.ts';
 import { Emulator, type EmulatorOptions } from './emulator.ts';
-import { answerUnless, cutConnection } from './faults.ts';
-import type { EmulatedTask } from './tasks.ts';
+import { answerUnless, badGatewayPage, cutConnection, type Fault } from './faults.ts';
 
-const media = z.string().regex(/^(https?:\/\/|data:image\/)/);
-const common = {
-  prompt: z.string().min(1),
-  duration: z.number().int().min(3).max(15).default(5),
-  cfg_scale: z.number().min(0).max(1).optional(),
-  sound: z.boolean().default(false),
-  negative_prompt: z.string().optional(),
-  webhook_url: z.string().startsWith('https://').max(1_024).optional(),
+const BODY_BYTES_MAX = 50 * 1_048_576;
+
+const TYPES: Readonly<Record<Status, string>> = {
+  400: 'invalid_request_error',
+  401: 'authentication_error',
+  402: 'billing_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  413: 'invalid_request_error',
+  429: 'rate_limit_error',
+  500: 'api_error',
 };
-const textToVideo = z.strictObject({
-  model: z.string(),
-  aspect_ratio: z.enum(['16:9', '9:16', '1:1']).default('16:9'),
-  ...common,
-});
-const imageToVideo = z.strictObject({ model: z.string(), image: media, end_image: media.optional(), ...common });
 
-const MODEL = /^kwaivgi\/kling-v3\.0-(std|pro|4k)\/(text-to-video|image-to-video)$/;
-const RESOLUTION = { std: '720p', pro: '1080p', '4k': '4k' } as const;
+/** Media endpoints and `/public/v1` have an envelope each. */
+function refuse(c: EmulatorContext, status: Status, msg: string): Response {
+  const request_id = randomBytes(4).toString('hex');
+  if (!c.req.path.startsWith('/public/')) return c.json({ code: status, msg, request_id, data: null }, status);
+  const error = { type: TYPES[status], code: TYPES[status], message: msg, param: null };
+  return c.json({ error, request_id }, status);
+}
 
-const error = (c: EmulatorContext, status: 400 | 401 | 403 | 404, msg: string): Response =>
-  c.json({ code: status, msg, request_id: randomBytes(4).toString('hex'), data: null }, status);
+/** Keys that open the emulator and then meet what an account can: `Authorization: Bearer sandbox-…`. */
+const KEYS: Readonly<Record<string, readonly [Status, string]>> = {
+  'sandbox-empty': [402, 'insufficient balance'],
+  'sandbox-denied': [403, 'the key is not permitted to use this model'],
+};
 
 export function atlasEmulator(options: EmulatorOptions): Emulator {
   const emulator = new Emulator('atlas', 10, options);
-  emulator.app.use('/api/*', async (c, next) => {
-    // The edge refuses clients that do not look like one.
-    if (!/mozilla/i.test(c.req.header('user-agent') ?? '')) return c.text('error code: 1010', 403);
-    if (!/^Bearer \S+$/.test(c.req.header('authorization') ?? '')) return error(c, 401, 'invalid api key');
-    return await next();
-  });
-  emulator.app.post('/api/v1/model/generateVideo', (c) => create(emulator, c));
-  emulator.app.get('/api/v1/model/prediction/:id', (c) => {
-    const task = emulator.find(c.req.param('id'));
-    if (!task) return error(c, 404, 'prediction not found');
-    return c.json({ code: 200, message: '', data: show(emulator, task) });
-  });
+  const { app } = emulator;
+  emulator.announceBy((task) => announce(emulator, task));
+  for (const place of ['/api/*', '/public/*']) app.use(place, guardEdge);
+  app.get('/api/v1/webhooks/jwks.json', (c) => c.json(publishedKeys));
+  mountCatalog(emulator, refuse);
+  for (const place of ['/api/*', '/public/*']) {
+    app.use(place, async (c, next) => {
+      if (/^Bearer \S+$/.test(c.req.header('authorization') ?? '')) return await next();
+      return refuse(c, 401, 'invalid api key');
+    });
+  }
+  app.post('/api/v1/model/generateVideo', (c) => create(emulator, c));
+  app.get('/api/v1/model/prediction/:id', (c) => readOne(emulator, c));
+  mountAccount(emulator, refuse);
+  // A wrong path is told as a wrong key.
+  for (const place of ['/api/*', '/public/*']) app.all(place, (c) => refuse(c, 401, 'invalid api key'));
   return emulator;
 }
 
+/** Every answer can be named later; agents that do not say what they are get the edge's page. */
+async function guardEdge(c: EmulatorContext, next: () => Promise<void>): Promise<Response | undefined> {
+  c.header('X-Request-ID', randomBytes(8).toString('hex'));
+  if (/^(python-urllib\b.*)?$/i.test(c.req.header('user-agent') ?? '')) return c.text('error code: 1010', 403);
+  await next();
+  return undefined;
+}
+
 async function create(emulator: Emulator, c: EmulatorContext): Promise<Response> {
+  if (Number(c.req.header('content-length') ?? 0) > BODY_BYTES_MAX) return refuse(c, 413, 'request body too large');
   const body: unknown = await c.req.json().catch(() => null);
-  const model = typeof body === 'object' && body !== null && 'model' in body ? String(body.model) : '';
-  const [, tier, kind] = MODEL.exec(model) ?? [];
-  if (tier === undefined) return error(c, 404, `model ${model} not found`);
-  const schema = kind === 'text-to-video' ? textToVideo : imageToVideo;
-  const checked = emulator.check<z.infer<typeof textToVideo> | z.infer<typeof imageToVideo>>(schema, body);
-  if ('fault' in checked) return error(c, 400, checked.fault);
+  if (body === null) return refuse(c, 400, 'malformed JSON');
+  const key = KEYS[(c.req.header('authorization') ?? '').replace('Bearer ', '')];
+  if (key) return refuse(c, ...key);
+  const read = readForm(emulator, c, body, refuse);
+  if (read.refusal) return read.refusal;
   const fault = emulator.faults.of(c);
-  if (fault === 'cut') return await cutConnection(c);
-  const { value } = checked;
+  const refusal = await refusedBy(fault, emulator, c);
+  if (refusal) return refusal;
+  const { clip, hookUrl } = read.order;
   const task = emulator.create({
     id: randomBytes(16).toString('hex'),
     tag: null,
     request: body,
-    order: {
-      resolution: RESOLUTION[tier as keyof typeof RESOLUTION],
-      aspectRatio: 'aspect_ratio' in value ? value.aspect_ratio : '16:9',
-      seconds: value.duration,
-      audio: value.sound,
-    },
+    order: clip,
     fault,
+    ...(hookUrl !== undefined && { hook: { url: hookUrl, secret: null } }),
   });
-  const urls = { get: `${emulator.url}/api/v1/model/prediction/${task.id}` };
-  const data = { ...show(emulator, task), status: 'processing', urls };
+  const { id, model, urls } = showTask(emulator, task);
+  const data = { id, model, outputs: null, urls, status: 'processing' };
   return await answerUnless(fault, c, c.json({ code: 200, message: '', data }));
 }
 
-function show(emulator: Emulator, task: EmulatedTask): Record<string, unknown> {
-  const phase = emulator.phaseOf(task);
-  return {
-    id: task.id,
-    model: (task.request as { model: string }).model,
-    status: phase === 'done' ? 'completed' : phase === 'failed' ? 'failed' : 'processing',
-    outputs: phase === 'done' ? [emulator.fileUrl(task)] : null,
-    error: phase === 'failed' ? 'generation failed' : '',
-    has_nsfw_contents: phase === 'done' ? [false] : null,
-  };
+/** The refusals that come before a task is made. Rate and tasks at once are one and the same to Atlas. */
+async function refusedBy(fault: Fault | null, emulator: Emulator, c: EmulatorContext): Promise<Response | null> {
+  switch (fault) {
+    case 'cut':
+      return await cutConnection(c);
+    case 'html':
+      return badGatewayPage(c);
+    case 'server_error':
+      return refuse(c, 500, 'internal error');
+    case 'rate_limited':
+    case 'concurrency':
+      return refuse(c, 429, 'too many requests');
+    default:
+      return emulator.running() >= emulator.slots ? refuse(c, 429, 'too many requests') : null;
+  }
+}
+
+/**
+ * Status and result in one. The vendor's own client (atlascloud-mcp 1.7.0) has seen failed tasks told as an HTTP 500 with
+ * the verdict in it, the documentation shows an HTTP 200: here a generation that failed is the one, a rejected input the
+ * other.
+ */
+function readOne(emulator: Emulator, c: EmulatorContext): Response {
+  const { task, error } = emulator.readTask(c.req.param('id') ?? '');
+  if (error) return refuse(c, 500, 'internal error');
+  if (!task) return refuse(c, 404, 'prediction not found');
+  const data = showTask(emulator, task);
+  const failed = emulator.phaseOf(task) === 'failed';
+  return failed ? c.json({ code: 500, message: data.error, data }, 500) : c.json({ code: 200, message: '', data });
 }
