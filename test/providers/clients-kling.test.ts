@@ -45,7 +45,7 @@ describe('kling-api', () => {
     writeFileSync(image, makePng(640, 640));
     const order = { image, model_name: 'kling-v2-1', prompt: 'it turns', mode: 'pro', duration: '10' } as const;
     expect(await client.imageToVideo(order)).toMatchObject({ code: 0 });
-    const several = { image_list: [{ image }, { image }], prompt: 'they meet', model_name: 'kling-v1-6' };
+    const several = { image_list: [{ image }, { image }], prompt: 'they meet', model_name: 'kling-v1-6' as const };
     expect(await client.multiImageToVideo(several)).toMatchObject({ code: 0 });
     const packs = await client.getAccountInfo(0, 1);
     expect(packs.data.resource_pack_subscribe_infos).toMatchObject([{ status: 'online' }]);
