@@ -162,7 +162,7 @@ function extraReasons({ takes, task }: Capability, request: VideoRequest): (stri
   const multiShot = request.multiShot?.type;
   const firstFrameMeant = task === 'image_to_video' || task === 'motion_control' || takes.firstFrame === true;
   return [
-    when(request.prompt === '' && !request.multiShot && !takes.promptOptional, 'needs a prompt'),
+    when(request.prompt === '' && !request.multiShot?.shots.length && !takes.promptOptional, 'needs a prompt'),
     when(request.firstFrame !== undefined && !firstFrameMeant, 'takes no first frame here'),
     when(takes.firstFrameRequired === true && request.firstFrame === undefined, 'needs an image of the character'),
     when(request.lastFrame !== undefined && !takes.lastFrame, 'takes no last frame here'),

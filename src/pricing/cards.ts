@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { DAY_MS } from '../ground/time.ts';
 import { parseRateCard, type RateCard, RateCardError } from './rate-card.ts';
 
 /** All rate cards, by name and day. Immutable; old cards stay, so that an old bill can be recomputed. */
@@ -61,4 +62,19 @@ export function collectRateCards(cards: readonly RateCard[]): RateCards {
       return name === undefined ? undefined : inForce(name, day);
     },
   };
+}
+
+/** Documents age: past this, whoever quotes from one says so. */
+const STALE_AFTER_DAYS = 90;
+
+/** Whole days from the day of the card's source to `nowMs`; negative for a source of a later day. */
+export function ageInDays(card: RateCard, nowMs: number): number {
+  return Math.floor((nowMs - Date.parse(card.source.date)) / DAY_MS);
+}
+
+/** The warning that a card's source is more than 90 days old, to be shown with its prices; null while it is not. */
+export function ageWarning(card: RateCard, nowMs: number): string | null {
+  const ageDays = ageInDays(card, nowMs);
+  if (ageDays <= STALE_AFTER_DAYS) return null;
+  return `the source of ${card.card} is ${ageDays} days old (${card.source.date}): verify the live price`;
 }

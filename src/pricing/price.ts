@@ -12,7 +12,14 @@ import {
   ratio,
   times,
 } from '../ground/money.ts';
-import { type ChargeOnFailure, type Rate, type RateCard, type ResourcePackage, sellsSeconds } from './rate-card.ts';
+import {
+  type ChargeOnFailure,
+  type Limits,
+  type Rate,
+  type RateCard,
+  type ResourcePackage,
+  sellsSeconds,
+} from './rate-card.ts';
 
 /** The part of a request that a rate card looks at. */
 export interface Billable {
@@ -29,6 +36,9 @@ export interface Billable {
   /** The portal's formula prices by mode; nothing else does. */
   readonly mode: 'std' | 'pro' | '4k' | null;
 }
+
+/** The mode that stands for a resolution, as Kling names them. */
+export const MODE_OF = { '720p': 'std', '1080p': 'pro', '4k': '4k' } as const satisfies Record<Resolution, string>;
 
 /** One line of a price: quantity x rate. `rate` and `usd` are null on a card that knows credits but not their price. */
 export interface PriceLine {
@@ -60,24 +70,31 @@ export interface Unpriced {
 export interface PricingOptions {
   /** Whose unit price turns Kling's units into dollars: a resource package of the card. */
   readonly packageId?: string;
+  /** Where no row in force prices the clip, one that is kept for reference may; for comparing, never for offering. */
+  readonly references?: true;
 }
 
 /**
  * What the card asks for the clip: exact, and rounded up once, on the total. A clip that no row prices comes back as
- * `unpriced` with the reason; it is never free. Rows marked `reference` are passed over.
+ * `unpriced` with the reason; it is never free. Rows marked `reference` are passed over unless the options take them.
  */
 export function priceOn(card: RateCard, billable: Billable, options: PricingOptions = {}): Price | Unpriced {
   if (card.kind === 'formula') return priceByFormula(card, billable);
-  const inScope = card.rates.filter((rate) => !rate.reference && covers(rate, billable));
+  const covering = card.rates.filter((rate) => covers(rate, billable));
+  const inForce = covering.filter((rate) => !rate.reference);
+  const inScope = options.references ? [...inForce, ...covering.filter((rate) => rate.reference)] : inForce;
   const [first] = inScope;
   if (!first) return unpriced(`${card.card} has no price for ${describe(billable)}`);
   for (const rate of inScope) {
     const seconds = billableSeconds(rate, billable.lengthMs);
     if (sellsSeconds(rate.limits, seconds)) return priceByRate(card, rate, seconds, options);
   }
-  const { seconds, min_seconds, max_seconds } = first.limits;
+  return unpriced(wrongLength(card, first.limits, billable));
+}
+
+function wrongLength({ card }: RateCard, { seconds, min_seconds, max_seconds }: Limits, billable: Billable): string {
   const sold = seconds ? seconds.join(' or ') : `${min_seconds} to ${max_seconds}`;
-  return unpriced(`${card.card} sells ${first.model} in ${sold} seconds, not ${billable.lengthMs / 1000}`);
+  return `${card} sells ${billable.model} in ${sold} seconds, not ${billable.lengthMs / 1000}`;
 }
 
 /** The length in whole seconds that the row charges for: rounded by its rule, and at least its minimum. */
@@ -160,6 +177,8 @@ function single(rate: Rate, seconds: number, unit: PriceLine['unit'], quantity: 
 function priceByFormula(card: RateCard, billable: Billable): Price | Unpriced {
   const formula = card.formula;
   if (!formula) return unpriced(`${card.card} has no formula`);
+  const seconds = Number(ceilToWhole({ n: BigInt(Math.round(billable.lengthMs)), d: 1000n }));
+  if (!sellsSeconds(card.limits, seconds)) return unpriced(wrongLength(card, card.limits, billable));
   const mode = billable.mode ?? 'std';
   const base = formula.base_usd_per_second[mode];
   const resolution = formula.resolution_factors['720p'];
@@ -172,8 +191,8 @@ function priceByFormula(card: RateCard, billable: Billable): Price | Unpriced {
   if (!base || !resolution || !input) {
     return unpriced(`${card.card} lacks ${missing.join(', ')}: its document lost them, fill them in in the card`);
   }
-  const model = formula.model_factors[billable.model] ?? formula.unknown_model_factor;
-  const seconds = Number(ceilToWhole({ n: BigInt(Math.round(billable.lengthMs)), d: 1000n }));
+  const known = Object.hasOwn(formula.model_factors, billable.model);
+  const model = (known ? formula.model_factors[billable.model] : undefined) ?? formula.unknown_model_factor;
   const perSecond = times(times(base, resolution), times(input, model));
   const raw = halfUpToCents(times(perSecond, ratio(seconds)));
   const usd = maxMicros(formula.minimum_usd, minMicros(formula.maximum_usd, raw));

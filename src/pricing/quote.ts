@@ -11,10 +11,11 @@ import {
   toDisplayNumber,
   toUsdNumber,
 } from '../ground/money.ts';
-import { DAY_MS, SECOND_MS } from '../ground/time.ts';
+import { SECOND_MS } from '../ground/time.ts';
 import type { VideoRequest } from '../ground/video-request.ts';
 import type { Capability } from './capability.ts';
-import { type Billable, type PriceLine, type PricingOptions, priceOn, type Unpriced } from './price.ts';
+import { ageWarning } from './cards.ts';
+import { type Billable, MODE_OF, type PriceLine, type PricingOptions, priceOn, type Unpriced } from './price.ts';
 import type { ChargeOnFailure, RateCard } from './rate-card.ts';
 
 /** Which card, of which day, from which document a price was read. */
@@ -22,6 +23,11 @@ export interface CardReference {
   readonly id: string;
   readonly effective: string;
   readonly source: string;
+}
+
+/** The card by name, day and document. */
+export function referenceTo(card: RateCard): CardReference {
+  return { id: card.card, effective: card.effective, source: card.source.document };
 }
 
 /** A line as it is shown and stored: numbers for people, dollars with at most six decimals. */
@@ -52,23 +58,23 @@ export interface QuoteTerms extends PricingOptions {
   readonly nowMs: number;
 }
 
-/** Documents age: past this, a quote says so. */
-const STALE_AFTER_DAYS = 90;
-
-/** The part of the request that is priced, at the longest it can become. */
-export function billableOf(request: VideoRequest, capability: Capability): Billable {
+/**
+ * The part of the request that is priced, at the longest it can become. Without a capability, as a card alone sees it:
+ * nobody's narrower rules apply.
+ */
+export function billableOf(request: VideoRequest, capability?: Pick<Capability, 'seconds' | 'sound'>): Billable {
   const model = findModel(request.model);
-  const rule = capability.seconds ?? model?.tasks[request.task]?.seconds;
+  const rule = capability?.seconds ?? model?.tasks[request.task]?.seconds;
   return {
     model: request.model,
     task: request.task,
     resolution: request.resolution,
-    audio: request.audio || capability.sound === 'always',
+    audio: request.audio || capability?.sound === 'always',
     voiceControl: request.voices.length > 0,
     input: inputOf(request),
     orientation: request.task === 'motion_control' ? (request.characterOrientation ?? 'video') : null,
     lengthMs: (request.seconds ?? longestSeconds(request, rule)) * SECOND_MS,
-    mode: request.resolution === '720p' ? 'std' : request.resolution === '1080p' ? 'pro' : '4k',
+    mode: MODE_OF[request.resolution],
   };
 }
 
@@ -113,7 +119,7 @@ export function quoteOn(card: RateCard, billable: Billable, terms: QuoteTerms): 
     costMicros,
     priceMicros,
     lines: [...price.lines.map(showLine), ...markup],
-    card: { id: card.card, effective: card.effective, source: card.source.document },
+    card: referenceTo(card),
     rate: price.rate,
     billableSeconds: price.billableSeconds,
     failed: price.failed,
@@ -138,12 +144,10 @@ export function showLine(line: PriceLine): QuoteLine {
   };
 }
 
-function warningsFor(card: RateCard, billable: Billable, nowMs: number): string[] {
-  const warnings: string[] = [];
-  const ageDays = Math.floor((nowMs - Date.parse(card.source.date)) / DAY_MS);
-  if (ageDays > STALE_AFTER_DAYS) {
-    warnings.push(`the source of ${card.card} is ${ageDays} days old (${card.source.date}): verify the live price`);
-  }
+/** What somebody who is told this price should know: how old its source is, and that a newer model costs the same. */
+export function warningsFor(card: RateCard, billable: Billable, nowMs: number): string[] {
+  const age = ageWarning(card, nowMs);
+  const warnings = age === null ? [] : [age];
   if (billable.model === 'kling-v1-5') warnings.push('kling-v2-1 replaces kling-v1-5 at the same price');
   return warnings;
 }
