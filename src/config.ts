@@ -40,6 +40,8 @@ export interface Config {
   readonly publicUrl: string | null;
   readonly sandbox: boolean;
   readonly sandboxSeconds: number;
+  /** Tasks at once of each provider's account in the sandbox, by the same variables as for the real ones. */
+  readonly sandboxSlots: Readonly<Record<string, number>>;
   readonly allowNetworks: BlockList;
   readonly pollMs: number;
   readonly doubtMs: number;
@@ -137,6 +139,7 @@ export function readConfig(environment: Environment): Config {
     publicUrl: values.REELAY_PUBLIC_URL?.replace(/\/$/, '') ?? null,
     sandbox,
     sandboxSeconds: values.REELAY_SANDBOX_SECONDS,
+    sandboxSlots: Object.fromEntries(PROVIDERS.map((provider) => [provider.id, slotsOf(provider, given)])),
     allowNetworks: values.REELAY_ALLOW_NETWORKS,
     pollMs: values.REELAY_POLL_MS,
     doubtMs: values.REELAY_DOUBT_SECONDS * SECOND_MS,
@@ -200,14 +203,7 @@ function accountOf(
   given: Readonly<Record<string, string>>,
   klingPackage: string,
 ): AccountConfig[] {
-  const {
-    prefix,
-    credentialVariables,
-    optionalVariables = [],
-    hosts,
-    hostVariables = {},
-    slotsDefault,
-  } = provider.settings;
+  const { prefix, credentialVariables, optionalVariables = [], hosts, hostVariables = {} } = provider.settings;
   const names = credentialVariables.find((set) => set.every((name) => given[name] !== undefined));
   if (!names) return [];
   const baseUrls: Record<string, string> = { ...hosts };
@@ -218,11 +214,6 @@ function accountOf(
       throw new ConfigError(`${variable}: expected an http or https address (got ${JSON.stringify(address)})`);
     }
     baseUrls[host] = address;
-  }
-  const slots = whole(1, 1_000_000).safeParse(given[`${prefix}_CONCURRENCY`] ?? slotsDefault);
-  if (!slots.success) {
-    const value = JSON.stringify(given[`${prefix}_CONCURRENCY`]);
-    throw new ConfigError(`${prefix}_CONCURRENCY: expected a whole number of at least 1 (got ${value})`);
   }
   return [
     {
@@ -235,8 +226,17 @@ function accountOf(
         ]),
       ),
       baseUrls,
-      slots: slots.data,
+      slots: slotsOf(provider, given),
       packageId: klingPackage,
     },
   ];
+}
+
+/** Tasks that an account of the provider may run at once. */
+function slotsOf({ settings }: AnyProvider, given: Readonly<Record<string, string>>): number {
+  const { prefix, slotsDefault } = settings;
+  const slots = whole(1, 1_000_000).safeParse(given[`${prefix}_CONCURRENCY`] ?? slotsDefault);
+  if (slots.success) return slots.data;
+  const value = JSON.stringify(given[`${prefix}_CONCURRENCY`]);
+  throw new ConfigError(`${prefix}_CONCURRENCY: expected a whole number of at least 1 (got ${value})`);
 }

@@ -73,7 +73,7 @@ export async function priceLive(deps: LiveDeps, order: LiveOrder): Promise<Offer
     if (answer.kind !== 'answered')
       throw new LiveFailure(`the provider's own price could not be had: ${answer.detail}`);
     const outcome = quote.response(answer.response, submission);
-    record(deps, 'quote', { exchange: 'quote', response: answer.response, outcome });
+    record(deps, 'quote', { exchange: 'quote', input: submission, response: answer.response, outcome });
     if (outcome.state === 'failure')
       throw new LiveFailure(`the provider's own price: ${outcome.kind}, ${outcome.detail}`);
     deps.tell(`the provider itself would charge $${outcome.usd}`);
@@ -122,7 +122,8 @@ async function submitOnce(deps: LiveDeps, submission: Submission): Promise<Submi
   );
   if (answer.kind === 'answered') {
     const outcome = submit.response(answer.response, submission);
-    record(deps, `submit-${outcome.state}`, { exchange: 'submit', response: answer.response, outcome });
+    const seen = { exchange: 'submit', input: submission, response: answer.response, outcome };
+    record(deps, `submit-${outcome.state}`, seen);
   }
   const verdict = judgeSubmission(answer, submit, submission);
   switch (verdict.kind) {
@@ -156,6 +157,7 @@ async function submitAgain(deps: LiveDeps, submission: Submission, first: Submit
   const again = outcome.state === 'submitted' ? `task ${outcome.taskId}` : `${outcome.kind}, ${outcome.detail}`;
   record(deps, `replay-${replayed ? 'same-task' : outcome.state}`, {
     exchange: 'submit',
+    input: submission,
     response: answer.response,
     outcome,
   });
@@ -216,16 +218,22 @@ async function ask<Input extends Json | Submission, Outcome extends { readonly s
   if (answer.kind !== 'answered') return { state: 'failure', kind: 'unavailable', detail: answer.detail };
   const outcome = exchange.response(answer.response, input);
   const phase = 'phase' in outcome ? `-${outcome.phase}` : '';
-  const handle = name === 'poll' ? { input: input as Json } : {};
-  record(deps, `${name}-${outcome.state}${phase}`, { exchange: name, response: answer.response, outcome, ...handle });
+  record(deps, `${name}-${outcome.state}${phase}`, { exchange: name, input, response: answer.response, outcome });
   return outcome;
 }
 
 interface Seen {
   readonly exchange: string;
-  readonly input?: Json;
+  readonly input: Json | Submission;
   readonly response: ProviderResponse;
   readonly outcome: object;
+}
+
+/** What the exchange was about; the words of a prompt stay with whoever wrote them. */
+function withoutPrompt(input: Json | Submission): Json {
+  const copy = JSON.parse(JSON.stringify(input));
+  if (typeof input === 'object' && input !== null && 'attemptId' in input) copy.request.prompt = '';
+  return copy;
 }
 
 /** Writes the answer down with what our adapter made of it: the essentials only, so that the fixture says what counts. */
@@ -235,7 +243,7 @@ function record(deps: LiveDeps, kind: string, { exchange, input, response, outco
   deps.recorder.write(kind, {
     exchange,
     about: `a real answer to ${exchange}: HTTP ${response.status}, ${state}`,
-    ...(input !== undefined && { input }),
+    input: withoutPrompt(input),
     response: withoutSecrets(response, deps.account.target.secrets),
     outcome: Object.fromEntries(essentials),
   });

@@ -11,8 +11,10 @@ export interface RecordedAnswer {
   readonly exchange: string;
   readonly about: string;
   readonly source: string;
-  readonly input?: Json;
+  readonly input: Json;
   readonly response: {
+    /** The origin that was asked: adapters hold addresses against it. */
+    readonly origin: string;
     readonly status: number;
     readonly headers: Readonly<Record<string, string>>;
     readonly body?: unknown;
@@ -32,6 +34,7 @@ const REMOVED = 'removed';
 export function withoutSecrets(response: ProviderResponse, secrets: readonly string[]): RecordedAnswer['response'] {
   const kept = Object.entries(response.headers).filter(([name]) => HEADERS_KEPT.test(name));
   return {
+    origin: response.origin,
     status: response.status,
     headers: Object.fromEntries(kept.map(([name, value]) => [name, cleanText(value, secrets)])),
     ...(response.body !== null && { body: clean(response.body, secrets) }),

@@ -115,6 +115,11 @@ export class Emulator {
     return this.options.tasks.find(this.id, id);
   }
 
+  /** All tasks, oldest first. */
+  list(): EmulatedTask[] {
+    return this.options.tasks.list(this.id);
+  }
+
   findByTag(tag: string): EmulatedTask | null {
     return this.options.tasks.findByTag(this.id, tag);
   }

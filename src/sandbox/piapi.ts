@@ -1,116 +1,125 @@
 /** PiAPI's unified task API, as piapi.ai/docs describes it (2026). */
 import { randomUUID } from 'node:crypto';
-import { z } from 'zod';
 import type { EmulatorContext } from './context.ts';
 import { Emulator, type EmulatorOptions } from './emulator.ts';
-import { answerUnless, cutConnection } from './faults.ts';
+import { answerUnless, badGatewayPage, cutConnection, type Fault } from './faults.ts';
+import { mountAccount } from './piapi-account.ts';
+import { type CreateRequest, kindOf, requestOf } from './piapi-requests.ts';
+import { clipOf, showTask } from './piapi-tasks.ts';
 import type { EmulatedTask } from './tasks.ts';
 
-const address = z.string().regex(/^https?:\/\//);
-const request = z.strictObject({
-  model: z.literal('kling'),
-  task_type: z.literal('video_generation'),
-  input: z.strictObject({
-    version: z.literal('3.0'),
-    mode: z.enum(['std', 'pro']),
-    prompt: z.string().max(2_500).optional(),
-    negative_prompt: z.string().max(2_500).optional(),
-    duration: z.number().int().min(3).max(15),
-    aspect_ratio: z.enum(['16:9', '9:16', '1:1']).optional(),
-    image_url: address.optional(),
-    image_tail_url: address.optional(),
-    enable_audio: z.boolean().default(false),
-    prefer_multi_shots: z.boolean().optional(),
-    multi_shots: z
-      .array(z.strictObject({ prompt: z.string(), duration: z.number().int() }))
-      .max(6)
-      .optional(),
-  }),
-  config: z.strictObject({
-    service_mode: z.enum(['public', 'private']),
-    webhook_config: z.strictObject({ endpoint: z.string(), secret: z.string() }).optional(),
-  }),
-});
-type Request = z.infer<typeof request>;
+type Status = 400 | 401 | 402 | 403 | 404 | 429 | 500;
 
-const error = (c: EmulatorContext, status: 400 | 401 | 404, message: string): Response =>
+const refuse = (c: EmulatorContext, status: Status, message: string): Response =>
   c.json({ code: status, data: null, message }, status);
+
+/** Keys that open the emulator and then meet what an account can. */
+const KEYS = new Map<string, readonly [Status, string]>([
+  ['sandbox-empty', [402, 'credit not enough, please recharge']],
+  ['sandbox-limited', [403, 'this model is not enabled for your plan']],
+]);
 
 export function piapiEmulator(options: EmulatorOptions): Emulator {
   const emulator = new Emulator('piapi', 5, options);
-  emulator.app.use('/api/*', async (c, next) => {
-    if ((c.req.header('x-api-key') ?? '') === '') return error(c, 401, 'missing api key');
-    return await next();
-  });
-  emulator.app.post('/api/v1/task', (c) => create(emulator, c));
-  emulator.app.get('/api/v1/task/:id', (c) => {
-    const task = emulator.find(c.req.param('id'));
-    if (!task) return error(c, 404, 'task not found');
-    return c.json({ code: 200, data: show(emulator, task), message: 'success' });
-  });
+  const { app } = emulator;
+  emulator.announceBy((task) => ({
+    body: JSON.stringify({
+      timestamp: Math.floor(emulator.nowMs() / 1_000),
+      data: showTask(emulator, task),
+    }),
+    headers: { 'x-webhook-secret': task.hookSecret ?? '' },
+  }));
+  for (const path of ['/api/*', '/account/*']) {
+    app.use(path, async (c, next) => {
+      const key = c.req.header('x-api-key') ?? '';
+      return key === '' || key === 'sandbox-invalid' ? refuse(c, 401, 'invalid api key') : await next();
+    });
+  }
+  app.post('/api/v1/task', (c) => create(emulator, c));
+  app.get('/api/v1/task/:id', (c) => readOne(emulator, c));
+  app.delete('/api/v1/task/:id', (c) => cancel(emulator, c));
+  mountAccount(emulator, refuse);
+  app.notFound((c) => c.text('404 page not found', 404));
   return emulator;
 }
 
 async function create(emulator: Emulator, c: EmulatorContext): Promise<Response> {
   const body: unknown = await c.req.json().catch(() => null);
-  const checked = emulator.check(request, body);
-  if ('fault' in checked) return error(c, 400, checked.fault);
+  const key = KEYS.get(c.req.header('x-api-key') ?? '');
+  if (key) return refuse(c, ...key);
+  const kind = kindOf(body);
+  const schema = kind === null ? null : requestOf(kind);
+  if (!schema) {
+    emulator.violations.push(`model, task_type or version: ${kind ?? 'missing'} is not sold`);
+    return refuse(c, 400, kind === null ? 'invalid request body' : `invalid task_type or version: ${kind}`);
+  }
+  const checked = emulator.check(schema, body);
+  if ('fault' in checked) return refuse(c, 400, checked.fault);
+  const origin = originOf(emulator, checked.value);
+  if (origin === 'missing') return refuse(c, 400, 'origin task not found or not completed');
   const fault = emulator.faults.of(c);
-  if (fault === 'cut') return await cutConnection(c);
-  const { input } = checked.value;
+  const refusal = await refusedBy(fault, emulator, c);
+  if (refusal) return refusal;
+  const { endpoint = '', secret = '' } = checked.value.config?.webhook_config ?? {};
   const task = emulator.create({
     id: randomUUID(),
     tag: null,
     request: body,
-    order: {
-      resolution: input.mode === 'std' ? '720p' : '1080p',
-      aspectRatio: input.aspect_ratio ?? '16:9',
-      seconds: input.duration,
-      audio: input.enable_audio,
-    },
+    // As it was sent: what was left out is not told apart from its default otherwise.
+    order: clipOf(body as CreateRequest, origin),
     fault,
+    ...(endpoint !== '' && { hook: { url: endpoint, secret } }),
   });
-  return await answerUnless(fault, c, c.json({ code: 200, data: show(emulator, task), message: 'success' }));
+  return await answerUnless(fault, c, c.json({ code: 200, data: created(emulator, task), message: 'success' }));
 }
 
-const POINTS_PER_USD = 10_000_000;
-const USD_PER_SECOND = { std: [0.1, 0.15], pro: [0.15, 0.2] } as const;
-const ZERO_TIME = '0001-01-01T00:00:00Z';
+/** The finished task that an extension goes on from; null for anything else. */
+function originOf(emulator: Emulator, { input }: CreateRequest): EmulatedTask | null | 'missing' {
+  if (input.origin_task_id === undefined) return null;
+  const origin = emulator.find(input.origin_task_id);
+  return origin && emulator.phaseOf(origin) === 'done' ? origin : 'missing';
+}
 
-function show(emulator: Emulator, task: EmulatedTask): Record<string, unknown> {
-  const phase = emulator.phaseOf(task);
-  const { input, config } = task.request as Request;
-  const points = Math.round(USD_PER_SECOND[input.mode][input.enable_audio ? 1 : 0] * input.duration * POINTS_PER_USD);
-  const ended = phase === 'done' || phase === 'failed' || phase === 'cancelled';
-  return {
-    task_id: task.id,
-    model: 'kling',
-    task_type: 'video_generation',
-    status: {
-      queued: 'pending',
-      running: 'processing',
-      done: 'completed',
-      failed: 'failed',
-      rejected: 'failed',
-      cancelled: 'cancelled',
-    }[phase],
-    config,
-    input,
-    output: { video: phase === 'done' ? emulator.fileUrl(task) : '' },
-    meta: {
-      created_at: new Date(task.createdAtMs).toISOString(),
-      started_at: phase === 'queued' ? ZERO_TIME : new Date(task.createdAtMs).toISOString(),
-      ended_at: ended ? new Date(task.readyAtMs).toISOString() : ZERO_TIME,
-      usage: { type: 'point', frozen: points, consume: phase === 'done' ? points : 0 },
-      is_using_private_pool: false,
-    },
-    detail: null,
-    logs: [],
-    error: {
-      code: phase === 'failed' ? 10_000 : 0,
-      raw_message: phase === 'failed' ? 'generation failed' : '',
-      message: '',
-      detail: null,
-    },
-  };
+/** A create answers with the task itself; strange words are for reads. */
+const created = (emulator: Emulator, task: EmulatedTask): Record<string, unknown> => ({
+  ...showTask(emulator, task),
+  status: 'pending',
+});
+
+/** The refusals that come before a task is made: those that were ordered, and that of a full account. */
+async function refusedBy(fault: Fault | null, emulator: Emulator, c: EmulatorContext): Promise<Response | null> {
+  switch (fault) {
+    case 'cut':
+      return await cutConnection(c);
+    case 'html':
+      return badGatewayPage(c);
+    case 'server_error':
+      return refuse(c, 500, 'internal server error');
+    case 'rate_limited':
+      c.header('retry-after', '1');
+      return refuse(c, 429, 'rate limit exceeded');
+    case 'concurrency':
+      return tooManyTasks(c);
+    default:
+      return emulator.running() >= emulator.slots ? tooManyTasks(c) : null;
+  }
+}
+
+/** Pending tasks count like running ones. */
+const tooManyTasks = (c: EmulatorContext): Response => refuse(c, 429, 'concurrent tasks exceed your plan limit');
+
+function readOne(emulator: Emulator, c: EmulatorContext): Response {
+  const { task, error } = emulator.readTask(c.req.param('id') ?? '');
+  if (error) return refuse(c, 500, 'internal server error');
+  if (!task) return refuse(c, 404, 'task not found');
+  return c.json({ code: 200, data: showTask(emulator, task), message: 'success' });
+}
+
+/** Only what has not begun can be cancelled. */
+function cancel(emulator: Emulator, c: EmulatorContext): Response {
+  const task = emulator.find(c.req.param('id') ?? '');
+  if (!task) return refuse(c, 404, 'task not found');
+  if (emulator.phaseOf(task) !== 'queued') return refuse(c, 400, 'only pending tasks can be canceled');
+  emulator.cancel(task);
+  return c.json({ code: 200, message: `task ${task.id} canceled` });
 }

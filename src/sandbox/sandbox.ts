@@ -18,6 +18,8 @@ export interface SandboxConfig {
   readonly dataDir: string;
   readonly sandboxSeconds: number;
   readonly clipsDir: string;
+  /** Tasks that a provider's account may run at once, by its id; what it has by itself where this names none. */
+  readonly sandboxSlots?: Readonly<Record<string, number>>;
 }
 
 export interface Sandbox {
@@ -41,7 +43,7 @@ export async function startSandbox(config: SandboxConfig): Promise<Sandbox> {
   for (const emulator of emulators) await emulator.start();
   return {
     emulators,
-    accounts: emulators.map(accountOf),
+    accounts: emulators.map((emulator) => accountOf(emulator, config)),
     origins: emulators.map((emulator) => emulator.url),
     async stop() {
       await Promise.all(emulators.map((emulator) => emulator.stop()));
@@ -55,7 +57,7 @@ function emulatedAddress(origin: string, address: string): string {
   return `${origin}${new URL(address).pathname.replace(/\/$/, '')}`;
 }
 
-function accountOf(emulator: Emulator): AccountConfig {
+function accountOf(emulator: Emulator, { sandboxSlots = {} }: SandboxConfig): AccountConfig {
   const provider = PROVIDERS.find(({ id }) => id === emulator.id);
   if (!provider) throw new Error(`no provider for the emulator ${emulator.id}`);
   const [names = []] = provider.settings.credentialVariables;
@@ -70,7 +72,7 @@ function accountOf(emulator: Emulator): AccountConfig {
     baseUrls: Object.fromEntries(
       Object.entries(provider.settings.hosts).map(([host, address]) => [host, emulatedAddress(emulator.url, address)]),
     ),
-    slots: provider.settings.slotsDefault,
+    slots: sandboxSlots[provider.id] ?? provider.settings.slotsDefault,
     packageId: 'package-1',
   };
 }

@@ -24,6 +24,11 @@ async function live(urls: Readonly<Record<string, string>>, args: readonly strin
   const accounts = PROVIDERS.flatMap(({ id, settings }) => [
     ...(settings.credentialVariables[0] ?? []).map((name) => [name, KEY]),
     [`${settings.prefix}_BASE_URL`, urls[id] ?? ''],
+    // The emulator stands for every host of its provider, each under the host's own path.
+    ...Object.entries(settings.hostVariables ?? {}).map(([host, variable]) => [
+      variable,
+      `${urls[id]}${new URL(settings.hosts[host] ?? '').pathname.replace(/\/$/, '')}`,
+    ]),
   ]);
   const env = {
     PATH: process.env.PATH,
@@ -64,8 +69,7 @@ describe('reelay live', () => {
         expect(text).not.toContain(KEY);
         const { exchange, input, response, outcome } = JSON.parse(text);
         const read = connectionOf(id)[exchange as keyof Connection] as { response(a: unknown, b: unknown): object };
-        const answer = { origin: urls[id], body: null, ...response };
-        expect(read.response(answer, input ?? {})).toMatchObject(outcome);
+        expect(read.response({ body: null, ...response }, input)).toMatchObject(outcome);
       }
     },
     20_000,

@@ -51,7 +51,7 @@ it(`survives ${RESTARTS} kills (seed ${SEED})`, { timeout: 60_000 + RESTARTS * 2
     try {
       const answer = await gateway.fetch('/v1/videos', {
         method: 'POST',
-        headers: { 'content-type': 'application/json', 'idempotency-key': clip.prompt },
+        headers: { 'content-type': 'application/json', 'idempotency-key': clip.prompt.replace(' ', '-') },
         body: JSON.stringify({
           prompt: clip.prompt,
           model: 'kling-v3',
