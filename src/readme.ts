@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { AnyProvider } from '../providers/define.ts';
 import { PROVIDERS } from '../providers/index.ts';
 import { ERRORS, VIDEO_FAILURES } from './ground/errors.ts';
-import { describeSeconds, MODELS, RESOLUTIONS, TASKS } from './ground/models.ts';
+import { describeSeconds, MODELS, RESOLUTIONS, type SecondsRule, TASKS } from './ground/models.ts';
 import type { Capability, Takes } from './pricing/capability.ts';
 
 const SECTIONS: Readonly<Record<string, () => string[]>> = {
@@ -31,7 +31,10 @@ export function soldTable(providers: readonly AnyProvider[]): string[] {
   const rows = MODELS.flatMap((model) =>
     TASKS.flatMap((task) => {
       const cells = providers.map(({ capabilities }) =>
-        soldCell(capabilities.filter((capability) => capability.model === model.id && capability.task === task)),
+        soldCell(
+          capabilities.filter((capability) => capability.model === model.id && capability.task === task),
+          model.tasks[task]?.seconds,
+        ),
       );
       return cells.every((cell) => cell === '–') ? [] : [[`\`${model.id}\``, task.replaceAll('_', ' '), ...cells]];
     }),
@@ -39,16 +42,20 @@ export function soldTable(providers: readonly AnyProvider[]): string[] {
   return table(['model', 'task', ...providers.map(({ name }) => name)], rows);
 }
 
-function soldCell(capabilities: readonly Capability[]): string {
+function soldCell(capabilities: readonly Capability[], rule: SecondsRule | undefined): string {
   const sold = RESOLUTIONS.flatMap((resolution) => {
     const here = capabilities.filter(({ resolutions }) => resolutions.includes(resolution));
     return here.length === 0 ? [] : [`${resolution}${soundMark(here)}`];
   });
   if (sold.length === 0) return '–';
+  const usual = rule && describeSeconds(rule);
   const [seconds, ...others] = new Set(
-    capabilities.map((capability) => (capability.seconds ? describeSeconds(capability.seconds) : null)),
+    capabilities.map((capability) => (capability.seconds ? describeSeconds(capability.seconds) : usual)),
   );
-  const narrower = seconds && others.length === 0 ? ` (${seconds.replace('as long as the source video, ', '')} s)` : '';
+  const narrower =
+    seconds && seconds !== usual && others.length === 0
+      ? ` (${seconds.replace('as long as the source video, ', '')} s)`
+      : '';
   return sold.join(' ') + narrower;
 }
 
