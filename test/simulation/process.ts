@@ -42,6 +42,8 @@ export interface Surroundings {
   readonly storeDown: () => boolean;
   /** Called at each thing that may have changed something, so that the driver knows when all is quiet. */
   readonly stir: () => void;
+  /** Called before and after each call of a seam: every gap between a commit and a call is one of them. */
+  readonly cross?: (process: SimulatedProcess) => void;
 }
 
 /**
@@ -76,7 +78,7 @@ export class SimulatedProcess {
       cards: SIMULATED_CARDS,
       accounts: new Map(SIMULATED.map((provider) => [provider.id, accountOf(provider)])),
       settings,
-      signals: { slotFreed: (lane) => ready.worker?.slotFreed(lane) },
+      signals: { slotFreed: (lane, tenantId) => ready.worker?.slotFreed(lane, tenantId) },
       processId: `process_${number}`,
     };
     this.worker = new Worker(this.deps);
@@ -107,12 +109,16 @@ export class SimulatedProcess {
   /** The value, unless the process has died meanwhile; later, if it is frozen. */
   private async through<T>(value: Promise<T>): Promise<T> {
     this.around.stir();
+    this.around.cross?.(this);
     const settled = await value.then(
       (given) => ({ given }),
       (error: unknown) => ({ error }),
     );
     if (this.frozen !== null) await this.frozen;
     if (this.dead) return await new Promise<never>(() => {});
+    this.around.cross?.(this);
+    if (this.frozen !== null) await this.frozen;
+    if (this.isDead) return await new Promise<never>(() => {});
     this.around.stir();
     if ('error' in settled) throw settled.error;
     return settled.given;
@@ -166,7 +172,7 @@ export class SimulatedProcess {
   }
 
   private downloads(): Downloads {
-    const { world, clock, chance, weather } = this.around;
+    const { world, clock, chance } = this.around;
     return {
       download: (address, part) =>
         this.through(
@@ -174,11 +180,9 @@ export class SimulatedProcess {
             await clock.wait(chance.between(50, 3_000));
             const task = world.videoOf(address);
             if (!task) return { kind: 'gone' as const, detail: 'HTTP 404' };
-            if (chance.happens(weather.badFile)) {
-              const kind = chance.pick(['gone', 'broken', 'not_stored', 'html', 'short'] as const);
-              if (kind === 'html' || kind === 'short') return await writeClip(part, kind === 'html' ? 0 : 1, task.id);
-              return { kind, detail: kind };
-            }
+            const fault = world.spoil();
+            if (fault === 'html' || fault === 'short') return await writeClip(part, fault === 'html' ? 0 : 1, task.id);
+            if (fault !== null) return { kind: fault, detail: fault };
             return await writeClip(part, task.seconds, task.id);
           })(),
         ),

@@ -1,25 +1,18 @@
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { isNotNull } from 'drizzle-orm';
 import { onCrashPoint } from '../../src/ground/crash.ts';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/ground/time.ts';
-import type { VideoRequest } from '../../src/ground/video-request.ts';
 import { admit } from '../../src/jobs/admit.ts';
 import { requestCancel } from '../../src/jobs/cancel.ts';
-import { digestOf as digestOfToken } from '../../src/jobs/hook.ts';
-import { attemptOfHook, noteAnnouncedTask } from '../../src/jobs/rows.ts';
-import { consider } from '../../src/routing/consider.ts';
-import { NO_ROUTING } from '../../src/routing/policy.ts';
-import { idleConditions } from '../../src/routing/score.ts';
+import type { RequestRouting } from '../../src/routing/policy.ts';
 import { type Database, statement, type Tx } from '../../src/store/database.ts';
-import { apiKeys, jobs, tenants } from '../../src/store/schema.ts';
+import { jobs } from '../../src/store/schema.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
 import { Chance } from './chance.ts';
 import { faultsAtEnd, faultsNow } from './invariants.ts';
 import { SimulatedProcess, type Surroundings } from './process.ts';
-import { SIMULATED, SIMULATED_CARDS } from './providers.ts';
+import { addTenant, admissionFor, deliverHook, freshFolder, migrationsFolder } from './stage.ts';
 import { VirtualClock } from './virtual-clock.ts';
 import { type Weather, World } from './world.ts';
 
@@ -34,29 +27,11 @@ export interface SimulationResult {
   readonly tasks: number;
 }
 
-const migrationsFolder = join(import.meta.dirname, '../../migrations');
-/** Memory, where there is a file system in it: the simulation writes what a power cut may take. */
-const scratch = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 /** A job lives six hours at most; what has not ended by then never does. */
 const LONGEST_MS = 7 * HOUR_MS;
 const STEPS_MAX = 60_000;
 /** Whether all has ended is asked now and then only. */
 const ASK_END_EVERY = 5;
-
-let template: string | null = null;
-
-/** An empty, migrated database: made once, copied for each seed. */
-async function freshFolder(): Promise<string> {
-  if (template === null) {
-    template = mkdtempSync(join(scratch, 'reelay-simulation-'));
-    await openSqlite({ folder: template, migrationsFolder }).close();
-    process.once('exit', () => template && rmSync(template, { recursive: true, force: true }));
-  }
-  const folder = mkdtempSync(join(scratch, 'reelay-simulation-'));
-  copyFileSync(join(template, 'reelay.db'), join(folder, 'reelay.db'));
-  mkdirSync(join(folder, 'videos'));
-  return folder;
-}
 
 /** Runs one seed from its first request to the end of its last job. The same seed does the same. */
 export async function simulate(seed: number): Promise<SimulationResult> {
@@ -123,7 +98,7 @@ class Simulation {
 
   async run(): Promise<SimulationResult> {
     onCrashPoint(() => this.reachedCrashPoint());
-    await this.addTenant();
+    await addTenant(this.database, this.clock.nowMs());
     await this.startProcess();
     this.planEvents();
     while (this.faults.length === 0 && this.steps < STEPS_MAX && this.clock.monotonicMs() < LONGEST_MS) {
@@ -177,18 +152,7 @@ class Simulation {
     const { deps, worker } = running;
     const videoId = deps.mint('video');
     const seconds = this.chance.between(3, 10);
-    const route = this.decide(requestFor(videoId, seconds));
-    const key = { id: 'key_one' } as Parameters<typeof admit>[1]['key'];
-    const tenant = { id: 'ten_one', markupPercent: '10', policy: {} } as Parameters<typeof admit>[1]['tenant'];
-    const admission = {
-      videoId,
-      tenant,
-      key,
-      request: requestFor(videoId, seconds),
-      presentation: { model: 'kling-v3', size: '', seconds: String(seconds), estimate: 1, metadata: {}, warnings: [] },
-      route,
-      repeat: { fingerprint: videoId, idempotencyKey: null, retryCount: 0 },
-    };
+    const admission = admissionFor(videoId, seconds, this.routing(), this.clock.nowMs());
     try {
       await admit(deps, admission);
     } catch {
@@ -202,26 +166,11 @@ class Simulation {
     }
   }
 
-  private decide(request: VideoRequest) {
-    return consider({
-      requests: [request],
-      routing: {
-        ...NO_ROUTING,
-        order: this.chance.happens(0.5) ? [this.chance.pick(['alpha', 'beta', 'gamma'])] : [],
-        fallback: this.chance.pick(['any', 'any', 'cheaper', 'none'] as const),
-      },
-      asker: { policy: {}, maxPriceMicros: null, markupPercent: '10' },
-      sellers: SIMULATED.map(({ id, capabilities }) => ({
-        provider: id,
-        account: id,
-        capabilities,
-        credentials: [],
-        refuses: () => null,
-      })),
-      cards: SIMULATED_CARDS,
-      conditionsOf: () => idleConditions(2),
-      nowMs: this.clock.nowMs(),
-    });
+  private routing(): Partial<RequestRouting> {
+    return {
+      order: this.chance.happens(0.5) ? [this.chance.pick(['alpha', 'beta', 'gamma'])] : [],
+      fallback: this.chance.pick(['any', 'any', 'cheaper', 'none'] as const),
+    };
   }
 
   private async cancel(videoId: string): Promise<void> {
@@ -239,17 +188,7 @@ class Simulation {
   private async deliver(hook: string, taskId: string): Promise<void> {
     const running = this.processes.find((process) => process.isRunning);
     if (!running || this.chance.happens(0.1)) return;
-    const digest = digestOfToken(hook.split('/').at(-1) ?? '');
-    try {
-      const attempt = await running.deps.database.read((tx) => attemptOfHook(tx, digest));
-      if (!attempt) return;
-      if (attempt.taskId === null) {
-        await running.deps.database.write((tx) => noteAnnouncedTask(tx, attempt.id, taskId));
-      }
-      running.worker.wake(attempt.jobId);
-    } catch {
-      // The store is down: the provider calls once, and the call is lost.
-    }
+    await deliverHook(running, hook, taskId);
   }
 
   private async startProcess(): Promise<void> {
@@ -288,15 +227,6 @@ class Simulation {
     this.at(this.chance.between(30, 300) * SECOND_MS, () => frozen.unfreeze());
   }
 
-  private async addTenant(): Promise<void> {
-    const fields = { name: 'One', createdAtMs: this.clock.nowMs() };
-    await this.database.write(async (tx) => {
-      await tx.insert(tenants).values({ id: 'ten_one', markupPercent: '10', policy: '{}', ...fields });
-      const shown = { prefix: 'sk', lastFour: 'wxyz' };
-      await tx.insert(apiKeys).values({ id: 'key_one', tenantId: 'ten_one', digest: 'd', ...shown, ...fields });
-    });
-  }
-
   private async allEnded(): Promise<boolean> {
     const open = await this.database.read((tx) => statement(tx, openJobs).execute());
     return open.length === 0;
@@ -310,22 +240,6 @@ class Simulation {
       still = this.stirred === before ? still + 1 : 0;
     }
   }
-}
-
-function requestFor(videoId: string, seconds: number): VideoRequest {
-  return {
-    model: 'kling-v3',
-    task: 'text_to_video',
-    prompt: videoId,
-    seconds,
-    resolution: '720p',
-    aspectRatio: '16:9',
-    audio: false,
-    references: [],
-    elements: [],
-    voices: [],
-    watermark: false,
-  };
 }
 
 /** From fair to foul: a third of the seeds have nothing but kills to bear. */

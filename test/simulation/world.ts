@@ -37,10 +37,7 @@ export interface Weather {
   readonly badFile: number;
 }
 
-/** Something happened that must never happen. */
-export class Broken extends Error {
-  override readonly name = 'Broken';
-}
+export type BadFile = 'gone' | 'broken' | 'not_stored' | 'html' | 'short';
 
 const READ_TIMEOUT_MS = 15 * SECOND_MS;
 const SUBMIT_TIMEOUT_MS = 60 * SECOND_MS;
@@ -95,6 +92,12 @@ export class World {
   /** The video behind an address of ours; null for one that is dead. */
   videoOf(address: string): WorldTask | null {
     return this.tasks.find((task) => address === `https://files.example/${task.id}.mp4`) ?? null;
+  }
+
+  /** What is wrong with the file that is being fetched; null when nothing is. */
+  spoil(): BadFile | null {
+    if (!this.chance.happens(this.weather.badFile)) return null;
+    return this.chance.pick(['gone', 'broken', 'not_stored', 'html', 'short'] as const);
   }
 
   hasEnded(task: WorldTask): boolean {

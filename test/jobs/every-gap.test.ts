@@ -1,0 +1,83 @@
+/**
+ * A clip's whole life, from its admission to its file, has some dozens of gaps: before and after each commit and each
+ * call. The process is killed in every one of them, frozen past its lease in every one, and cut off from its store in
+ * every one, at three providers that differ in what they can tell. Whatever happens, the clip is made once, ends, and the
+ * books agree.
+ */
+import { describe, expect, it } from 'vitest';
+import { Scenario, type ScenarioOptions } from '../simulation/scenario.ts';
+
+const PROVIDERS = ['alpha', 'beta', 'gamma'] as const;
+const WITH_ADDRESS: ScenarioOptions = { publicUrl: 'https://reelay.example' };
+
+type Blow = (scenario: Scenario) => Promise<void> | void;
+
+/** Runs one clip; at the crossing of that number the blow falls. How many crossings there were, and what was broken. */
+async function liveThrough(provider: string, at: number, blow: Blow): Promise<{ crossings: number; faults: string[] }> {
+  const scenario = await Scenario.open(WITH_ADDRESS);
+  try {
+    let crossings = 0;
+    let started = false;
+    scenario.onCross = () => {
+      if (!started) return;
+      crossings += 1;
+      if (crossings === at) void blow(scenario);
+    };
+    const first = await scenario.start();
+    started = true;
+    const id = await scenario.tryRequest(first, { only: [provider] });
+    if (id === null) {
+      // Nothing was promised; if the hold was committed all the same, its job ends like any other.
+      await scenario.pass(600_000);
+      return { crossings, faults: await scenario.faults() };
+    }
+    const job = await scenario.end(id);
+    const tasks = scenario.world.tasks.filter(({ videoId }) => videoId === id);
+    const faults = await scenario.faults();
+    if (tasks.length > 1) faults.push(`${tasks.length} tasks`);
+    const lost = job.state !== 'completed' && job.errorCode !== 'provider_outcome_unknown';
+    if (lost) faults.push(`ended ${job.state} ${job.errorCode}`);
+    return { crossings, faults };
+  } finally {
+    await scenario.close();
+  }
+}
+
+async function everyGap(provider: string, blow: Blow): Promise<number> {
+  const { crossings, faults } = await liveThrough(provider, 0, () => {});
+  expect(faults).toEqual([]);
+  for (let at = 1; at <= crossings; at += 1) {
+    const lived = await liveThrough(provider, at, blow);
+    expect([at, lived.faults]).toEqual([at, []]);
+  }
+  return crossings;
+}
+
+describe.each(PROVIDERS)('a clip at %s', (provider) => {
+  it('outlives kill -9 in every gap', async () => {
+    const gaps = await everyGap(provider, (scenario) => {
+      scenario.processes[0]?.kill();
+      scenario.clock.after(2_000, () => void scenario.start());
+    });
+    expect(gaps).toBeGreaterThan(20);
+  });
+
+  it('outlives being frozen past its lease in every gap, while another process takes over', async () => {
+    await everyGap(provider, (scenario) => {
+      const [first] = scenario.processes;
+      if (!first?.isRunning || scenario.processes.length > 1) return;
+      first.freeze();
+      scenario.clock.after(1_000, () => void scenario.start());
+      scenario.clock.after(150_000, () => first.unfreeze());
+    });
+  });
+
+  it('outlives its store being down for half a minute from every gap on', async () => {
+    await everyGap(provider, (scenario) => {
+      scenario.storeDown = true;
+      scenario.clock.after(30_000, () => {
+        scenario.storeDown = false;
+      });
+    });
+  });
+});

@@ -1,0 +1,187 @@
+import { rmSync } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
+import { MINUTE_MS, SECOND_MS } from '../../src/ground/time.ts';
+import { admit } from '../../src/jobs/admit.ts';
+import { loadAttempts, loadJob } from '../../src/jobs/rows.ts';
+import { entriesOfJob } from '../../src/ledger/account.ts';
+import type { RequestRouting } from '../../src/routing/policy.ts';
+import type { Database } from '../../src/store/database.ts';
+import type { AttemptRow, EntryRow, JobRow } from '../../src/store/schema.ts';
+import { openSqlite } from '../../src/store/sqlite.ts';
+import { Chance } from './chance.ts';
+import { faultsAtEnd, faultsNow } from './invariants.ts';
+import { SimulatedProcess, type Surroundings } from './process.ts';
+import { addTenant, admissionFor, deliverHook, freshFolder, migrationsFolder } from './stage.ts';
+import { VirtualClock } from './virtual-clock.ts';
+import { type Weather, World } from './world.ts';
+
+/** Nothing goes wrong by itself. */
+export const FAIR: Weather = {
+  refuse: 0,
+  cutBefore: 0,
+  cutAfter: 0,
+  hang: 0,
+  html: 0,
+  busy: 0,
+  readFault: 0,
+  taskFails: 0,
+  taskStrange: 0,
+  badFile: 0,
+};
+
+export interface ScenarioOptions {
+  readonly weather?: Partial<Weather>;
+  /** How the world is made, where a test scripts what it answers. */
+  readonly makeWorld?: (clock: VirtualClock, chance: Chance, weather: Weather) => World;
+  readonly publicUrl?: string | null;
+  readonly doubtMs?: number;
+  readonly seed?: number;
+}
+
+/** A story told on the virtual clock: one tenant, requests, and what a test lets happen to them. */
+export class Scenario {
+  readonly clock = new VirtualClock();
+  readonly world: World;
+  readonly processes: SimulatedProcess[] = [];
+  readonly database: Database;
+  /** Set by a test: called at every crossing of a seam. */
+  onCross: (process: SimulatedProcess) => void = () => {};
+  storeDown = false;
+  private readonly folder: string;
+  private readonly around: Surroundings;
+  private readonly admitted: string[] = [];
+  private stirred = 0;
+
+  private constructor(folder: string, database: Database, options: ScenarioOptions) {
+    this.folder = folder;
+    this.database = database;
+    const chance = new Chance(options.seed ?? 1);
+    const weather = { ...FAIR, ...options.weather };
+    const make = options.makeWorld ?? ((clock, own, of) => new World(clock, own, of));
+    this.world = make(this.clock, chance.split(), weather);
+    this.world.onCall = (hook, taskId) => {
+      const running = this.processes.find((process) => process.isRunning);
+      if (running) void deliverHook(running, hook, taskId);
+    };
+    this.around = {
+      clock: this.clock,
+      world: this.world,
+      chance: chance.split(),
+      weather,
+      database,
+      folder,
+      settings: {
+        firstPollMs: 5 * SECOND_MS,
+        doubtMs: options.doubtMs ?? 60 * MINUTE_MS,
+        leaseMs: MINUTE_MS,
+        retentionMs: 30 * 24 * 60 * MINUTE_MS,
+        publicUrl: options.publicUrl ?? null,
+        storePrompts: true,
+      },
+      storeDown: () => this.storeDown,
+      stir: () => {
+        this.stirred += 1;
+      },
+      cross: (process) => this.onCross(process),
+    };
+  }
+
+  static async open(options: ScenarioOptions = {}): Promise<Scenario> {
+    const folder = await freshFolder();
+    const scenario = new Scenario(folder, openSqlite({ folder, migrationsFolder, withoutLock: true }), options);
+    await addTenant(scenario.database, scenario.clock.nowMs());
+    return scenario;
+  }
+
+  async close(): Promise<void> {
+    for (const process of this.processes) process.kill();
+    await this.database.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Starts a gateway process; what it finds open it takes over as its leases allow. */
+  async start(): Promise<SimulatedProcess> {
+    const started = new SimulatedProcess(this.processes.length + 1, this.around);
+    this.processes.push(started);
+    const begin = async (): Promise<void> => {
+      if (started.isDead) return;
+      await started.worker.start().catch(() => this.clock.after(SECOND_MS, () => void begin()));
+    };
+    void begin();
+    await this.quiet();
+    return started;
+  }
+
+  /** Admits a clip at the process; its id, once the hold is committed. Throws when it was not. */
+  async request(process: SimulatedProcess, routing: Partial<RequestRouting> = {}, seconds = 5): Promise<string> {
+    const videoId = await this.tryRequest(process, routing, seconds);
+    if (videoId === null) throw new Error('the clip was not admitted');
+    return videoId;
+  }
+
+  /** The same where the process may die, or its store be down, in the middle of it: null when nothing was promised. */
+  async tryRequest(process: SimulatedProcess, routing: Partial<RequestRouting>, seconds = 5): Promise<string | null> {
+    const videoId = process.deps.mint('video');
+    let outcome: 'admitted' | 'refused' | null = null;
+    admit(process.deps, admissionFor(videoId, seconds, routing, this.clock.nowMs())).then(
+      () => {
+        outcome = 'admitted';
+        this.admitted.push(videoId);
+        process.worker.take(videoId);
+      },
+      () => {
+        outcome = 'refused';
+      },
+    );
+    await this.quiet();
+    while (outcome === null && !process.isDead && this.clock.step()) await this.quiet();
+    return outcome === 'admitted' ? videoId : null;
+  }
+
+  /** Lets time pass. */
+  async pass(ms: number): Promise<void> {
+    const until = this.clock.monotonicMs() + ms;
+    this.clock.after(ms, () => {});
+    while (this.clock.monotonicMs() < until && this.clock.step()) await this.quiet();
+  }
+
+  /** Lets time pass until the job has ended, at most so long; the job as it is then. */
+  async end(videoId: string, withinMs = 7 * 60 * MINUTE_MS): Promise<JobRow> {
+    const until = this.clock.monotonicMs() + withinMs;
+    for (;;) {
+      const job = await this.job(videoId);
+      if (job.dueAtMs === null || this.clock.monotonicMs() >= until || !this.clock.step()) return job;
+      await this.quiet();
+    }
+  }
+
+  async job(videoId: string): Promise<JobRow> {
+    const job = await this.database.read((tx) => loadJob(tx, videoId));
+    if (!job) throw new Error(`${videoId} is not there`);
+    return job;
+  }
+
+  async attempts(videoId: string): Promise<AttemptRow[]> {
+    return await this.database.read((tx) => loadAttempts(tx, videoId));
+  }
+
+  async entries(videoId: string): Promise<EntryRow[]> {
+    return await this.database.read((tx) => entriesOfJob(tx, videoId));
+  }
+
+  /** Every broken invariant, in words. With `ended`, also those that hold once all jobs have ended. */
+  async faults(ended = true): Promise<string[]> {
+    const { database, world, folder, admitted } = this;
+    const now = await faultsNow(database, world);
+    return ended ? [...now, ...(await faultsAtEnd(database, world, { folder, admitted }))] : now;
+  }
+
+  /** Lets everything that is under way in this instant run until nothing moves any more. */
+  async quiet(): Promise<void> {
+    for (let still = 0; still < 2; ) {
+      const before = this.stirred;
+      await turn();
+      still = this.stirred === before ? still + 1 : 0;
+    }
+  }
+}
