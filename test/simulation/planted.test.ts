@@ -86,7 +86,7 @@ const PLANTED: readonly Planted[] = [
   {
     bug: 'a job is admitted without its hold',
     module: '../../src/ledger/account.ts',
-    plant: () => ({ placeHold: async () => {} }),
+    plant: () => ({ placeHold: async () => [] }),
     shows: /0 holds, expected 1/,
   },
   {

@@ -33,6 +33,7 @@ const handle = z.object({ task: z.string() });
 type Handle = z.infer<typeof handle>;
 const created = z.object({ task: z.string().min(1) });
 const told = z.object({ state: z.enum(['waiting', 'making', 'made', 'failed', 'refused']), url: z.string().nullish() });
+const stopped = z.object({ stopped: z.literal(true) });
 const refusal = z.object({ error: z.string() });
 
 const KINDS: Readonly<Record<string, FailureKind>> = {
@@ -118,7 +119,8 @@ function makeProvider(traits: Traits): AnyProvider {
     ...(traits.stops && {
       cancel: {
         request: ({ task }) => ({ method: 'DELETE', path: `/tasks/${task}`, headers: {} }),
-        response: (response) => (response.status === 200 ? { state: 'cancelled' } : classify(response)),
+        // Only what says so has stopped: any other success may be the answer to something else.
+        response: (response) => (read(stopped, response) ? { state: 'cancelled' } : classify(response)),
       },
     }),
     ...(traits.calls && {

@@ -183,7 +183,7 @@ export class World {
     if (this.hasEnded(task)) return answered(400, { error: 'wrong' });
     task.stopped = true;
     task.charged = false;
-    return answered(200, {});
+    return answered(200, { stopped: true });
   }
 
   private tell(task: WorldTask): object {
