@@ -64,6 +64,7 @@ const OPERATIONS: Readonly<Record<string, string>> = {
   'kling-o3-video-edit': 'video_edit',
   'kling-o1-image-to-video': 'image_to_video',
   'kling-o1-video-edit': 'video_edit',
+  'kling-o1-video-edit-fast': 'video_edit',
   'kling-v3-motion-control': 'motion_control',
   'kling-v2.6-motion-control': 'motion_control',
 };

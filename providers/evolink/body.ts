@@ -28,6 +28,7 @@ const FIELDS: Readonly<Record<string, Write>> = {
   'kling-o3-video-edit': o3FromVideo,
   'kling-o1-image-to-video': o1FromImages,
   'kling-o1-video-edit': o1FromVideo,
+  'kling-o1-video-edit-fast': o1FromVideo,
   'kling-v3-motion-control': motion,
   'kling-v2.6-motion-control': motion,
 };

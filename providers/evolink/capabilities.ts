@@ -4,7 +4,6 @@ import type { Capability, Takes } from '../../src/pricing/capability.ts';
  * EvoLink's ids for Kling, each with what its page takes: docs.evolink.ai, OpenAPI bundle of about 2026-10.
  *
  * Not here, because not sold: 2.6 and older from text or images, O1 from text, extension, camera, masks, cfg_scale.
- * `kling-o1-video-edit-fast` does what `kling-o1-video-edit` does, and no field of a request tells the two apart.
  */
 
 /** Where a page states no length of its own, the 2,500 characters of its neighbours. */
@@ -158,6 +157,15 @@ const o1: readonly Capability[] = [
     promptCharactersMax: 5_000,
     takes: { references: 4, video: 'edit', videoRequired: true },
     upstream: 'kling-o1-video-edit',
+  },
+  {
+    model: 'kling-o1-fast',
+    task: 'video_edit',
+    resolutions: ['720p'],
+    sound: 'never',
+    promptCharactersMax: 5_000,
+    takes: { references: 4, video: 'edit', videoRequired: true },
+    upstream: 'kling-o1-video-edit-fast',
   },
 ];
 

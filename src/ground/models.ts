@@ -143,6 +143,16 @@ export const MODELS: readonly Model[] = [
     announced: '2025-12-01',
   },
   {
+    // The faster edit of O1 that resellers name as a model of its own; it takes longer videos.
+    id: 'kling-o1-fast',
+    aliases: [],
+    sound: 'never',
+    aspectRatios: USUAL_RATIOS,
+    promptCharactersMax: 5_000,
+    tasks: { video_edit: { seconds: { kind: 'follows_video', max: 20 }, resolutions: ['720p'] } },
+    announced: '2025-12-01',
+  },
+  {
     id: 'kling-v2-6',
     aliases: [],
     sound: 'optional',

@@ -45,6 +45,7 @@ describe('everything that EvoLink sells', () => {
     expect([...new Set(tasks.map(({ request }) => request.model))].sort()).toEqual([
       'kling-o1-image-to-video',
       'kling-o1-video-edit',
+      'kling-o1-video-edit-fast',
       'kling-o3-image-to-video',
       'kling-o3-reference-to-video',
       'kling-o3-text-to-video',

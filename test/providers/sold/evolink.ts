@@ -1,6 +1,6 @@
 /**
- * What EvoLink sells, from its model pages and its public price rules of 2026-10-10. `kling-custom-element` makes no
- * video, and `kling-o1-video-edit-fast` cannot be told from `kling-o1-video-edit`.
+ * What EvoLink sells, from its model pages and its public price rules of 2026-10-10: 13 of its 14 ids. The other one,
+ * `kling-custom-element`, makes no video.
  */
 import type { Resolution } from '../../../src/ground/models.ts';
 import { FIRST_FRAME, PICTURE_URL, SOURCE_VIDEO, type Sold } from '../sold.ts';
@@ -157,6 +157,18 @@ export const sold: readonly Sold[] = [
   },
   {
     model: 'kling-o1',
+    task: 'video_edit',
+    resolution: '720p',
+    audio: false,
+    fields: {
+      prompt: 'replace the cup by @image_1',
+      video_url: SOURCE_VIDEO,
+      reference_images: [PICTURE_URL],
+      keep_original_sound: true,
+    },
+  },
+  {
+    model: 'kling-o1-fast',
     task: 'video_edit',
     resolution: '720p',
     audio: false,
