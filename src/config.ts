@@ -38,6 +38,8 @@ export interface Config {
   readonly clipsDir: string;
   readonly adminKey: Secret | null;
   readonly publicUrl: string | null;
+  /** Where alarms are posted to the operator; may hold a password, so it is never shown. */
+  readonly alertUrl: Secret | null;
   readonly sandbox: boolean;
   readonly sandboxSeconds: number;
   /** Tasks at once of each provider's account in the sandbox, by the same variables as for the real ones. */
@@ -84,6 +86,7 @@ const variables = z.object({
   REELAY_DATA_DIR: z.string().default('data'),
   REELAY_ADMIN_KEY: z.string().min(24).optional(),
   REELAY_PUBLIC_URL: webAddress.optional(),
+  REELAY_ALERT_URL: webAddress.optional(),
   REELAY_SANDBOX: switchSchema.optional(),
   REELAY_SANDBOX_SECONDS: z.coerce.number().min(0).max(3_600).default(4),
   REELAY_ALLOW_NETWORKS: networks.default(new BlockList()),
@@ -136,6 +139,7 @@ export function readConfig(environment: Environment): Config {
     migrationsDir: join(packageRoot, 'migrations'),
     clipsDir: join(packageRoot, 'src', 'sandbox', 'clips'),
     adminKey: secret(values.REELAY_ADMIN_KEY),
+    alertUrl: secret(values.REELAY_ALERT_URL),
     publicUrl: values.REELAY_PUBLIC_URL?.replace(/\/$/, '') ?? null,
     sandbox,
     sandboxSeconds: values.REELAY_SANDBOX_SECONDS,

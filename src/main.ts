@@ -12,12 +12,16 @@ import { Secret } from './ground/secret.ts';
 import { slewed, systemClock } from './ground/time.ts';
 import { createApp } from './http/app.ts';
 import { DEFAULT_ALIASES } from './http/normalise.ts';
+import { Alarms } from './jobs/alarms.ts';
 import type { Deps } from './jobs/deps.ts';
 import { DiskWatch } from './jobs/disk.ts';
 import { inspectVideo } from './jobs/inspect.ts';
+import { Notifier } from './jobs/notify.ts';
+import { PackBook } from './jobs/packages.ts';
 import { forgetOtherProcesses } from './jobs/rows.ts';
 import { sweepLeftovers } from './jobs/sweep.ts';
 import { Worker } from './jobs/worker.ts';
+import { fillSums } from './ledger/rollup-audit.ts';
 import { ensureSandboxTenant } from './ledger/sandbox-tenant.ts';
 import { loadRateCards } from './pricing/cards.ts';
 import { idleConditions } from './routing/score.ts';
@@ -28,8 +32,10 @@ import { openDiskFiles } from './store/files.ts';
 import { Sealer } from './store/seal.ts';
 import { openSqlite } from './store/sqlite.ts';
 import type { AddressRules } from './wire/address.ts';
+import { AlarmSender } from './wire/alarm.ts';
 import { ProviderWire } from './wire/call.ts';
 import { Downloader } from './wire/download.ts';
+import { NoticeSender } from './wire/notify.ts';
 
 export interface Gateway {
   /** Where it listens, `http://127.0.0.1:8787`. */
@@ -64,7 +70,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
   const downloads = new Downloader(addressRules);
   const keyPepper = config.keyPepper ?? ownSecret(config.dataDir, 'pepper.key', random);
   const secretKey = config.secretKey ?? ownSecret(config.dataDir, 'secret.key', random);
-  const workerReady: { worker?: Worker } = {};
+  const workerReady: { worker?: Worker; notifier?: Notifier; alarms?: Alarms } = {};
   const jobs: Deps = {
     database,
     files: await openDiskFiles(join(config.dataDir, 'files')),
@@ -72,6 +78,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
     downloads,
     inspect: inspectVideo,
     clock,
+    wallMs: () => systemClock.nowMs(),
     random,
     mint,
     log,
@@ -86,20 +93,34 @@ export async function startGateway(config: Config): Promise<Gateway> {
       storePrompts: config.storePrompts,
       publicUrl: config.publicUrl,
     },
-    signals: { slotFreed: (lane) => workerReady.worker?.slotFreed(lane) },
+    signals: {
+      slotFreed: (lane, tenantId) => workerReady.worker?.slotFreed(lane, tenantId),
+      eventRecorded: () => workerReady.notifier?.wake(),
+      alertRaised: () => workerReady.alarms?.wake(),
+    },
     processId: mint('process'),
   };
   const worker = new Worker(jobs);
   workerReady.worker = worker;
+  const sender = new NoticeSender(addressRules);
+  const notifier = new Notifier({ ...jobs, sender });
+  workerReady.notifier = notifier;
+  const alarms = config.alertUrl && new Alarms({ ...jobs, sender: new AlarmSender(config.alertUrl.reveal()) });
+  if (alarms) workerReady.alarms = alarms;
   await database.write((tx) => forgetOtherProcesses(tx, jobs.processId));
+  await database.write(fillSums);
+  const packs = new PackBook(jobs);
+  await packs.start();
   await sweepLeftovers(jobs);
   if (sandbox) await ensureSandboxTenant(jobs, keyPepper);
   const app = createApp({
     jobs,
     worker,
+    notifier,
     disk: new DiskWatch(jobs.files, clock),
     log,
     sellers: sellersOf(connected, config.publicUrl !== null),
+    packs,
     conditionsOf: (offer) => idleConditions(accounts.get(offer.account)?.slots ?? 1),
     addressRules,
     aliases: DEFAULT_ALIASES,
@@ -110,8 +131,11 @@ export async function startGateway(config: Config): Promise<Gateway> {
     sandbox: config.sandbox,
   });
   await worker.start();
+  notifier.start();
+  alarms?.wake();
   const server = await listen(app.fetch, config);
-  const stop = () => stopAll({ server, worker, sandbox, wire, downloads, database, log });
+  const stop = () =>
+    stopAll({ server, worker, notifier, alarms, packs, sandbox, wires: [wire, downloads, sender], database, log });
   return { url: addressOf(server, config.host), stop };
 }
 
@@ -154,20 +178,35 @@ function addressOf(server: Server, host: string): string {
 interface Running {
   readonly server: Server;
   readonly worker: Worker;
+  readonly notifier: Notifier;
+  readonly alarms: Alarms | null;
+  readonly packs: PackBook;
   readonly sandbox: Sandbox | null;
-  readonly wire: ProviderWire;
-  readonly downloads: Downloader;
+  readonly wires: readonly { close(): Promise<void> }[];
   readonly database: Database;
   readonly log: Log;
 }
 
-async function stopAll({ server, worker, sandbox, wire, downloads, database, log }: Running): Promise<void> {
+async function stopAll({
+  server,
+  worker,
+  notifier,
+  alarms,
+  packs,
+  sandbox,
+  wires,
+  database,
+  log,
+}: Running): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
   await worker.stop();
+  await notifier.stop();
+  await alarms?.stop();
+  packs.stop();
   server.closeAllConnections();
   await closed;
-  await Promise.all([wire.close(), downloads.close(), sandbox?.stop()]);
+  await Promise.all([...wires.map((wire) => wire.close()), sandbox?.stop()]);
   await database.close();
   log.flush();
 }

@@ -1,20 +1,7 @@
 import type { Command } from 'commander';
-import { adminAccess, call } from './client.ts';
+import { type Common, type Listed, tenantPath, wholeOrNone, withCommon } from './admin-options.ts';
+import { adminAccess, call, Failure } from './client.ts';
 import { printJson, printLine, printTable } from './print.ts';
-
-interface Common {
-  readonly url?: string;
-  readonly json?: true;
-}
-
-const withCommon = (command: Command): Command =>
-  command
-    .option('--url <url>', 'the gateway (default: REELAY_URL, then http://127.0.0.1:8787)')
-    .option('--json', 'print the answer as JSON');
-
-interface Listed {
-  readonly data: readonly Record<string, unknown>[];
-}
 
 /** `reelay tenants …`: who pays. Needs REELAY_ADMIN_KEY. */
 export function addTenantCommands(program: Command): void {
@@ -22,62 +9,78 @@ export function addTenantCommands(program: Command): void {
   withCommon(tenants.command('create').description('create a tenant').argument('<name>', 'its name'))
     .option('--id <id>', 'an id of your own')
     .option('--markup <percent>', 'what is added to cost')
-    .action(async (name: string, options: Common & { id?: string; markup?: string }) => {
-      const tenant = await call(adminAccess(options), 'POST', '/admin/v1/tenants', {
-        name,
-        ...(options.id !== undefined && { id: options.id }),
-        ...(options.markup !== undefined && { markup_percent: options.markup }),
-      });
-      if (options.json) return printJson(tenant);
-      printLine(`tenant ${tenant.id} (${tenant.name})`);
-      printLine(`next: reelay keys create ${tenant.id}`);
+    .option('--concurrency <n>', 'videos being made at once; more wait in the queue', wholeOrNone)
+    .option('--rate-per-minute <n>', 'requests in a minute', wholeOrNone)
+    .action(createTenant);
+  withCommon(tenants.command('update').description('change a tenant').argument('<tenant>', 'tenant id'))
+    .option('--name <name>', 'another name')
+    .option('--markup <percent>', 'what is added to cost')
+    .option('--concurrency <n>', 'videos being made at once; none: as many as there are slots', wholeOrNone)
+    .option('--rate-per-minute <n>', 'requests in a minute; none: no limit', wholeOrNone)
+    .action(updateTenant);
+  withCommon(tenants.command('list').description('list tenants')).action(listTenants);
+  withCommon(
+    tenants
+      .command('webhook-secret')
+      .description('replace the secret that signs calls to callback_url; it is shown once')
+      .argument('<tenant>', 'tenant id'),
+  )
+    .option('--now', 'the old secret stops signing at once, not after 24 hours')
+    .action(async (tenant: string, options: Common & { now?: true }) => {
+      const path = `/admin/v1/tenants/${encodeURIComponent(tenant)}/webhook_secret`;
+      const body = { keep_old_secret_active_for_24_hours: options.now !== true };
+      const answer = await call(adminAccess(options), 'POST', path, body);
+      if (options.json) return printJson(answer);
+      printLine(`${answer.webhook_secret}`);
+      printLine('keep it now, it is not shown again');
     });
-  withCommon(tenants.command('list').description('list tenants')).action(async (options: Common) => {
-    const { data } = (await call(adminAccess(options), 'GET', '/admin/v1/tenants')) as unknown as Listed;
-    if (options.json) return printJson(data);
-    printTable(
-      ['id', 'name', 'markup %'],
-      data.map(({ id, name, markup_percent }) => [String(id), String(name), Number(markup_percent)]),
-    );
-  });
 }
 
-/** `reelay keys …`: who may ask. Needs REELAY_ADMIN_KEY. */
-export function addKeyCommands(program: Command): void {
-  const keys = program.command('keys').description('who may ask (needs REELAY_ADMIN_KEY)');
-  withCommon(
-    keys.command('create').description('create an API key; it is shown once').argument('<tenant>', 'tenant id'),
-  )
-    .option('--name <name>', 'to tell it from others')
-    .action(async (tenant: string, options: Common & { name?: string }) => {
-      const path = `/admin/v1/tenants/${encodeURIComponent(tenant)}/keys`;
-      const key = await call(
-        adminAccess(options),
-        'POST',
-        path,
-        options.name === undefined ? {} : { name: options.name },
-      );
-      if (options.json) return printJson(key);
-      printLine(`${key.key}`);
-      printLine(`key ${key.id}: keep it now, it is not shown again`);
-    });
-  withCommon(keys.command('list').description("list a tenant's keys").argument('<tenant>', 'tenant id')).action(
-    async (tenant: string, options: Common) => {
-      const path = `/admin/v1/tenants/${encodeURIComponent(tenant)}/keys`;
-      const { data } = (await call(adminAccess(options), 'GET', path)) as unknown as Listed;
-      if (options.json) return printJson(data);
-      const state = (key: Record<string, unknown>): string => (key.revoked_at === null ? 'in use' : 'revoked');
-      printTable(
-        ['id', 'name', 'key', 'state'],
-        data.map((key) => [String(key.id), String(key.name), `${key.prefix}…${key.last_four}`, state(key)]),
-      );
-    },
-  );
-  withCommon(keys.command('revoke').description('revoke a key at once').argument('<id>', 'key id')).action(
-    async (id: string, options: Common) => {
-      const answer = await call(adminAccess(options), 'DELETE', `/admin/v1/keys/${encodeURIComponent(id)}`);
-      if (options.json) return printJson(answer);
-      printLine(`key ${id} is revoked`);
-    },
+interface Changes extends Common {
+  readonly name?: string;
+  readonly markup?: string;
+  readonly concurrency?: number | null;
+  readonly ratePerMinute?: number | null;
+}
+
+const changesOf = ({ name, markup, concurrency, ratePerMinute }: Changes): Record<string, unknown> => ({
+  ...(name !== undefined && { name }),
+  ...(markup !== undefined && { markup_percent: markup }),
+  ...(concurrency !== undefined && { concurrency }),
+  ...(ratePerMinute !== undefined && { rate_per_minute: ratePerMinute }),
+});
+
+async function createTenant(name: string, options: Changes & { readonly id?: string }): Promise<void> {
+  const body = { ...(options.id !== undefined && { id: options.id }), ...changesOf({ ...options, name }) };
+  const tenant = await call(adminAccess(options), 'POST', '/admin/v1/tenants', body);
+  if (options.json) return printJson(tenant);
+  printLine(`tenant ${tenant.id} (${tenant.name})`);
+  printLine(`webhook secret ${tenant.webhook_secret}: signs calls to callback_url; it is not shown again`);
+  printLine(`next: reelay keys create ${tenant.id}, and reelay budgets set ${tenant.id} month <usd>`);
+}
+
+async function updateTenant(id: string, options: Changes): Promise<void> {
+  const changes = changesOf(options);
+  if (Object.keys(changes).length === 0) {
+    throw new Failure('nothing to change: add --name, --markup, --concurrency or --rate-per-minute', 2);
+  }
+  const tenant = await call(adminAccess(options), 'PATCH', tenantPath(id), changes);
+  if (options.json) return printJson(tenant);
+  printLine(`tenant ${tenant.id} is changed`);
+}
+
+async function listTenants(options: Common): Promise<void> {
+  const { data } = (await call(adminAccess(options), 'GET', '/admin/v1/tenants')) as unknown as Listed;
+  if (options.json) return printJson(data);
+  const limit = (value: unknown): string | number => (value === null ? '-' : Number(value));
+  printTable(
+    ['id', 'name', 'markup %', 'at once', 'per minute'],
+    data.map((tenant) => [
+      String(tenant.id),
+      String(tenant.name),
+      Number(tenant.markup_percent),
+      limit(tenant.concurrency),
+      limit(tenant.rate_per_minute),
+    ]),
   );
 }

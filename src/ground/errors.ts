@@ -49,6 +49,11 @@ export const ERRORS = {
   unsupported_media_type: { status: 415, type: INVALID, sentence: 'Send application/json or multipart/form-data.' },
   range_not_satisfiable: { status: 416, type: INVALID, sentence: 'The range lies outside the video.' },
   rate_limit_exceeded: { status: 429, type: 'rate_limit_error', sentence: 'Too many requests. Wait and try again.' },
+  insufficient_quota: {
+    status: 429,
+    type: 'insufficient_quota',
+    sentence: 'A budget has no room for this clip. Nothing was charged.',
+  },
   server_error: { status: 500, type: 'server_error', sentence: 'The gateway failed. Nothing was charged.' },
   unavailable: { status: 503, type: 'server_error', sentence: 'The gateway cannot take requests right now.' },
 } as const satisfies Record<string, ErrorRow>;

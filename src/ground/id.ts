@@ -57,7 +57,21 @@ export function randomText(random: Random, length: number): string {
   return text;
 }
 
-export type IdPrefix = 'ten' | 'key' | 'video' | 'att' | 'ent' | 'req' | 'upload' | 'process';
+export type IdPrefix =
+  | 'ten'
+  | 'key'
+  | 'video'
+  | 'att'
+  | 'ent'
+  | 'req'
+  | 'upload'
+  | 'process'
+  | 'whe'
+  | 'evt'
+  | 'whd'
+  | 'pack'
+  | 'bud'
+  | 'alr';
 
 const TIME_CHARACTERS = 8;
 /** Ids of one millisecond are numbered, so that they keep their order too. */

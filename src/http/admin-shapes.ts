@@ -11,10 +11,16 @@ export const listOf = (schema: z.ZodType) => z.object({ object: z.literal('list'
 
 export const listed = (c: Ctx, data: readonly object[]): Response => c.json({ object: 'list', data });
 
-/** A JSON body of an admin request; an empty one counts as `{}`. */
+/** A small JSON body, counted while it is read; an empty one counts as `{}`. */
 export async function bodyOf<S extends z.ZodType>(c: Ctx, schema: S): Promise<z.infer<S>> {
-  const text = await c.req.text();
-  if (Buffer.byteLength(text) > BODY_BYTES_MAX) throw new GatewayError('request_too_large');
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of c.env.incoming) {
+    length += chunk.length;
+    if (length > BODY_BYTES_MAX) throw new GatewayError('request_too_large');
+    chunks.push(chunk);
+  }
+  const text = Buffer.concat(chunks, length).toString('utf8');
   return checked(schema, text.trim() === '' ? {} : { ...parseObject(text) });
 }
 

@@ -1,11 +1,14 @@
 import { z } from 'zod';
 import { GatewayError } from '../ground/errors.ts';
 import { ratio } from '../ground/money.ts';
-import { type ApiKey, insertKey, listKeys, mintKey, revokeKey } from '../ledger/key.ts';
+import { budgetsOfOwners } from '../ledger/budget.ts';
 import { findTenant, insertTenant, listTenants, type Tenant, updateTenant } from '../ledger/tenant.ts';
+import { mintWebhookSecret, OLD_SECRET_MS, replaceCallbackSecret } from '../ledger/webhook-secret.ts';
 import { tenantPolicySchema } from '../routing/policy.ts';
+import { ratePerMinute, theTenant } from './admin-keys.ts';
 import { bodyOf, listed, listOf, toSeconds } from './admin-shapes.ts';
 import type { Authenticator } from './auth.ts';
+import { adminBudgetSchema, showAdminBudget } from './budget-shapes.ts';
 import type { Ctx, FrontDeps } from './context.ts';
 import type { Route } from './route-table.ts';
 
@@ -25,12 +28,17 @@ const changeable = {
   markup_percent: percent.optional(),
   policy: tenantPolicySchema.optional(),
   concurrency: z.number().int().positive().nullable().optional(),
-  rate_per_minute: z.number().int().positive().nullable().optional(),
+  rate_per_minute: ratePerMinute.optional(),
 };
 const tenantId = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,40}$/, 'expected lower-case letters, digits, - and _');
 const newTenant = z.strictObject({ id: tenantId.optional(), ...changeable, name });
 const tenantChange = z.strictObject(changeable);
-const newKey = z.strictObject({ name: name.default('default'), expires_at: z.number().int().positive().optional() });
+
+/** Unlike an endpoint's, whose tenant says so itself, this one is handed on by an operator: both sign for a day. */
+const newSecret = z.strictObject({ keep_old_secret_active_for_24_hours: z.boolean().default(true) });
+const webhookSecret = {
+  webhook_secret: z.string().meta({ description: 'Signs the deliveries to `callback_url`; shown this once.' }),
+};
 
 const tenantSchema = z
   .object({
@@ -43,28 +51,19 @@ const tenantSchema = z
     created_at: z.number().int(),
   })
   .meta({ id: 'Tenant' });
-const keySchema = z
-  .object({
-    id: z.string(),
-    tenant: z.string(),
-    name: z.string(),
-    prefix: z.string(),
-    last_four: z.string(),
-    created_at: z.number().int(),
-    expires_at: z.number().int().nullable(),
-    revoked_at: z.number().int().nullable(),
-  })
-  .meta({ id: 'ApiKey' });
+const tenantWithBudgets = tenantSchema
+  .extend({ budgets: z.array(adminBudgetSchema) })
+  .meta({ id: 'TenantWithBudgets' });
 
-/** Who pays and who may ask: the admin routes of tenants and keys. */
+/** Who pays: the admin routes of tenants. */
 export function tenantAdminRoutes(deps: FrontDeps, callers: Authenticator): Route[] {
   return [
     {
       method: 'post',
       path: '/tenants',
-      summary: 'Create a tenant',
+      summary: 'Create a tenant; the secret that signs its callbacks is shown once',
       body: { schema: newTenant },
-      answer: tenantSchema,
+      answer: tenantSchema.extend(webhookSecret),
       handle: (c) => createTenant(deps, c),
     },
     {
@@ -77,9 +76,9 @@ export function tenantAdminRoutes(deps: FrontDeps, callers: Authenticator): Rout
     {
       method: 'get',
       path: '/tenants/{id}',
-      summary: 'Retrieve a tenant',
-      answer: tenantSchema,
-      handle: async (c) => c.json(showTenant(await theTenant(deps, c))),
+      summary: 'Retrieve a tenant, with its budgets',
+      answer: tenantWithBudgets,
+      handle: (c) => retrieve(deps, c),
     },
     {
       method: 'patch',
@@ -91,41 +90,25 @@ export function tenantAdminRoutes(deps: FrontDeps, callers: Authenticator): Rout
     },
     {
       method: 'post',
-      path: '/tenants/{id}/keys',
-      summary: 'Create an API key; it is shown once',
-      body: { schema: newKey },
-      answer: keySchema.extend({ key: z.string() }),
-      handle: (c) => createKey(deps, c),
-    },
-    {
-      method: 'get',
-      path: '/tenants/{id}/keys',
-      summary: "List a tenant's keys",
-      answer: listOf(keySchema),
-      handle: async (c) => {
-        const { id } = await theTenant(deps, c);
-        return listed(c, (await deps.jobs.database.read((tx) => listKeys(tx, id))).map(showKey));
-      },
-    },
-    {
-      method: 'delete',
-      path: '/keys/{id}',
-      summary: 'Revoke a key, from the next request on',
-      answer: z.object({ id: z.string(), revoked: z.literal(true) }),
-      handle: (c) => removeKey(deps, callers, c),
+      path: '/tenants/{id}/webhook_secret',
+      summary: "Replace the secret that signs a tenant's callbacks; it is shown once",
+      body: { schema: newSecret },
+      answer: z.object({ id: z.string(), ...webhookSecret, old_secret_active_until: z.number().int().nullable() }),
+      handle: (c) => replaceSecret(deps, c),
     },
   ];
 }
 
-async function theTenant(deps: FrontDeps, c: Ctx): Promise<Tenant> {
-  const tenant = await deps.jobs.database.read((tx) => findTenant(tx, c.req.param('id') ?? ''));
-  if (tenant) return tenant;
-  throw new GatewayError('not_found', { message: 'There is no such tenant.', param: 'id' });
+async function retrieve(deps: FrontDeps, c: Ctx): Promise<Response> {
+  const tenant = await theTenant(deps, c);
+  const { clock, database } = deps.jobs;
+  const states = await database.read((tx) => budgetsOfOwners(tx, 'tenant', [tenant.id], clock.nowMs()));
+  return c.json({ ...showTenant(tenant), budgets: states.map(showAdminBudget) });
 }
 
 async function createTenant(deps: FrontDeps, c: Ctx): Promise<Response> {
   const body = await bodyOf(c, newTenant);
-  const { clock, database, mint } = deps.jobs;
+  const { clock, database, mint, random, sealer } = deps.jobs;
   const tenant: Tenant = {
     id: body.id ?? mint('ten'),
     name: body.name,
@@ -136,14 +119,27 @@ async function createTenant(deps: FrontDeps, c: Ctx): Promise<Response> {
     ratePerMinute: body.rate_per_minute ?? null,
     createdAtMs: clock.nowMs(),
   };
+  const secret = mintWebhookSecret(random);
   const made = await database.write(async (tx) => {
     if (await findTenant(tx, tenant.id)) return false;
     await insertTenant(tx, tenant);
+    await replaceCallbackSecret(tx, tenant.id, { sealed: sealer.seal(secret), oldUntilMs: null });
     return true;
   });
   if (!made) throw new GatewayError('conflict', { message: `There is a tenant '${tenant.id}' already.`, param: 'id' });
   deps.log.info('tenant created', { tenant: tenant.id });
-  return c.json(showTenant(tenant));
+  return c.json({ ...showTenant(tenant), webhook_secret: secret });
+}
+
+async function replaceSecret(deps: FrontDeps, c: Ctx): Promise<Response> {
+  const { id } = await theTenant(deps, c);
+  const { keep_old_secret_active_for_24_hours: keepsOld } = await bodyOf(c, newSecret);
+  const { clock, database, random, sealer } = deps.jobs;
+  const secret = mintWebhookSecret(random);
+  const oldUntilMs = keepsOld ? clock.nowMs() + OLD_SECRET_MS : null;
+  await database.write((tx) => replaceCallbackSecret(tx, id, { sealed: sealer.seal(secret), oldUntilMs }));
+  deps.log.info('webhook secret replaced', { tenant: id });
+  return c.json({ id, webhook_secret: secret, old_secret_active_until: toSeconds(oldUntilMs) });
 }
 
 async function changeTenant(deps: FrontDeps, callers: Authenticator, c: Ctx): Promise<Response> {
@@ -163,34 +159,6 @@ async function changeTenant(deps: FrontDeps, callers: Authenticator, c: Ctx): Pr
   return c.json(showTenant(await theTenant(deps, c)));
 }
 
-async function createKey(deps: FrontDeps, c: Ctx): Promise<Response> {
-  const tenant = await theTenant(deps, c);
-  const body = await bodyOf(c, newKey);
-  const { clock, database, mint, random } = deps.jobs;
-  const key = mintKey(random);
-  const fields = {
-    id: mint('key'),
-    tenantId: tenant.id,
-    name: body.name,
-    createdAtMs: clock.nowMs(),
-    expiresAtMs: body.expires_at === undefined ? null : body.expires_at * 1_000,
-  };
-  await database.write((tx) => insertKey(tx, fields, key, deps.keyPepper));
-  const keys = await database.read((tx) => listKeys(tx, tenant.id));
-  const stored = keys.find(({ id }) => id === fields.id);
-  deps.log.info('key created', { tenant: tenant.id, key: fields.id });
-  return c.json({ id: fields.id, key, ...(stored && showKey(stored)) });
-}
-
-async function removeKey(deps: FrontDeps, callers: Authenticator, c: Ctx): Promise<Response> {
-  const id = c.req.param('id') ?? '';
-  const revoked = await deps.jobs.database.write((tx) => revokeKey(tx, id, deps.jobs.clock.nowMs()));
-  if (!revoked) throw new GatewayError('not_found', { message: 'There is no such key in use.', param: 'id' });
-  callers.forget();
-  deps.log.info('key revoked', { key: id });
-  return c.json({ id, revoked: true });
-}
-
 function showTenant(tenant: Tenant): z.infer<typeof tenantSchema> {
   return {
     id: tenant.id,
@@ -200,18 +168,5 @@ function showTenant(tenant: Tenant): z.infer<typeof tenantSchema> {
     concurrency: tenant.concurrency,
     rate_per_minute: tenant.ratePerMinute,
     created_at: Math.floor(tenant.createdAtMs / 1_000),
-  };
-}
-
-function showKey(key: ApiKey): z.infer<typeof keySchema> {
-  return {
-    id: key.id,
-    tenant: key.tenantId,
-    name: key.name,
-    prefix: key.prefix,
-    last_four: key.lastFour,
-    created_at: Math.floor(key.createdAtMs / 1_000),
-    expires_at: toSeconds(key.expiresAtMs),
-    revoked_at: toSeconds(key.revokedAtMs),
   };
 }

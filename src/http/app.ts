@@ -1,15 +1,22 @@
 import { Hono } from 'hono';
 import { GatewayError } from '../ground/errors.ts';
 import { StoreUnavailable } from '../store/database.ts';
+import { keyAdminRoutes } from './admin-keys.ts';
 import { operationAdminRoutes } from './admin-operations.ts';
 import { tenantAdminRoutes } from './admin-tenants.ts';
 import { Authenticator, adminOnly } from './auth.ts';
+import { billRoutes } from './bill.ts';
+import { budgetAdminRoutes, budgetRoutes } from './budgets.ts';
 import type { App, Ctx, Env, FrontDeps } from './context.ts';
 import { mountProviderRoutes } from './hooks.ts';
 import { modelRoutes } from './models.ts';
 import { openApiDocument } from './openapi.ts';
-import { mount } from './route-table.ts';
+import { packageAdminRoutes } from './packages.ts';
+import { rateLimited } from './rate-limit.ts';
+import { mount, type Route } from './route-table.ts';
+import { spendAdminRoutes, usageRoutes } from './spend.ts';
 import { videoRoutes } from './videos.ts';
+import { webhookRoutes } from './webhook-endpoints.ts';
 
 /**
  * The whole front: tenant routes under `/v1` and `/`, the admin API in a sub-app whose first middleware checks its key,
@@ -37,8 +44,8 @@ export function createApp(deps: FrontDeps): App {
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', (c) => readiness(deps, c));
 
-  const tenantRoutes = [...videoRoutes(deps), ...modelRoutes(deps)];
-  const admin = [...tenantAdminRoutes(deps, callers), ...operationAdminRoutes(deps)];
+  const tenantRoutes = tenantRouteTable(deps);
+  const admin = adminRouteTable(deps, callers);
   const document = openApiDocument([
     { base: '/v1', routes: tenantRoutes },
     ...(deps.adminKey === null ? [] : [{ base: '/admin/v1', routes: admin }]),
@@ -52,14 +59,41 @@ export function createApp(deps: FrontDeps): App {
     mount(adminApp, '', admin);
     app.route('/admin/v1', adminApp);
   }
+  const limited = rateLimited(deps);
   for (const base of ['/v1', '']) {
     for (const path of new Set(tenantRoutes.map((route) => route.path.split('/')[1]))) {
       app.use(`${base}/${path}`, callers.middleware());
       app.use(`${base}/${path}/*`, callers.middleware());
+      // hono matches `/videos` by `/videos/*` too: once is enough, and twice would count double.
+      app.use(`${base}/${path}/*`, limited);
     }
     mount(app, base, tenantRoutes);
   }
   return app;
+}
+
+/** Every route that a tenant's key opens, under `/v1` and `/`; the isolation test walks it. */
+export function tenantRouteTable(deps: FrontDeps): Route[] {
+  return [
+    ...videoRoutes(deps),
+    ...modelRoutes(deps),
+    ...webhookRoutes(deps),
+    ...budgetRoutes(deps),
+    ...usageRoutes(deps),
+  ];
+}
+
+/** Every route under `/admin/v1`. */
+export function adminRouteTable(deps: FrontDeps, callers: Authenticator): Route[] {
+  return [
+    ...tenantAdminRoutes(deps, callers),
+    ...keyAdminRoutes(deps, callers),
+    ...budgetAdminRoutes(deps),
+    ...spendAdminRoutes(deps),
+    ...billRoutes(deps),
+    ...packageAdminRoutes(deps),
+    ...operationAdminRoutes(deps),
+  ];
 }
 
 async function readiness({ jobs, disk }: FrontDeps, c: Ctx): Promise<Response> {

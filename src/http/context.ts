@@ -4,6 +4,8 @@ import type { Log } from '../ground/log.ts';
 import type { Secret } from '../ground/secret.ts';
 import type { Deps } from '../jobs/deps.ts';
 import type { DiskWatch } from '../jobs/disk.ts';
+import type { Notifier } from '../jobs/notify.ts';
+import type { PackBook } from '../jobs/packages.ts';
 import type { Worker } from '../jobs/worker.ts';
 import type { ApiKey } from '../ledger/key.ts';
 import type { Tenant } from '../ledger/tenant.ts';
@@ -16,9 +18,12 @@ import type { ModelAliases } from './normalise.ts';
 export interface FrontDeps {
   readonly jobs: Deps;
   readonly worker: Worker;
+  readonly notifier: Pick<Notifier, 'wake' | 'sendSample'>;
   readonly disk: Pick<DiskWatch, 'shortage'>;
   readonly log: Log;
   readonly sellers: readonly Seller[];
+  /** What a unit costs now, where accounts draw on prepaid packs. */
+  readonly packs: Pick<PackBook, 'sellers' | 'refresh'>;
   readonly conditionsOf: (offer: Offer) => Conditions;
   readonly addressRules: AddressRules;
   readonly aliases: ModelAliases;

@@ -5,13 +5,16 @@ import type { VideoRequest } from '../ground/video-request.ts';
 import { type Admitted, admit, assertServable, type Presentation } from '../jobs/admit.ts';
 import { uploadName } from '../jobs/close.ts';
 import { findRepeat, type Repeat } from '../jobs/repeat.ts';
+import type { Seller } from '../pricing/offers.ts';
 import { consider, warningsOf } from '../routing/consider.ts';
 import type { RequestRouting } from '../routing/policy.ts';
 import type { Route as Decision } from '../routing/route.ts';
 import { type Body, readBody, type Upload, type UploadSink } from './body.ts';
+import { callbackOf } from './callback.ts';
 import type { Caller, Ctx, FrontDeps } from './context.ts';
 import { type Derivation, type Derived, derive } from './derived.ts';
 import { type CreateFields, parseFields } from './fields.ts';
+import { assertMayAskFor, assertProvidersLeft, mayAskFor } from './key-rules.ts';
 import { MediaReader } from './media-fields.ts';
 import { type Normalised, normalise, resolveModel } from './normalise.ts';
 import { repeatOf } from './replay.ts';
@@ -23,12 +26,26 @@ export interface Considered {
   readonly presentation: Presentation;
   readonly decision: Decision;
   readonly repeat: Repeat;
+  /** The seconds the caller named, also where the output follows its source video and they are not ordered. */
+  readonly secondsNamed: number | null;
+}
+
+/** How a quote is reckoned that will not become a video. */
+export interface QuoteTerms {
+  /** An instant of the day whose cards are in force. */
+  readonly atMs: number;
+  /** The resource package drawn on, instead of the account's own. */
+  readonly packageId: string | null;
+  /** Cards are asked besides the providers: models that only they price will do, and a route may be empty. */
+  readonly onCards: boolean;
 }
 
 /** What is done with a create request once it is understood. */
 export interface Purpose<T> {
   /** Videos made from videos; absent for one made from nothing but the request. */
   readonly derivation?: Derivation;
+  /** Absent: now, on the accounts' own packages, and a request that no provider can make is refused. */
+  readonly terms?: QuoteTerms;
   /** The answer to a request that was sent before, asked before anything is priced; null when it is the first. */
   readonly replay?: (repeat: Repeat) => Promise<T | null>;
   readonly accept: (considered: Considered) => Promise<{ readonly accepted: boolean; readonly value: T }>;
@@ -46,12 +63,12 @@ export async function withRequest<T>(deps: FrontDeps, c: Ctx, caller: Caller, pu
   try {
     const body = await readBody(c.env.incoming, sink);
     uploads = body.uploads;
-    const { derivation } = purpose;
+    const { derivation, terms } = purpose;
     const derived = derivation && (await derive(deps, caller, body.fields, derivation));
-    const understood = await understand(deps, c, body, reader, { derivation, derived });
+    const understood = await understand(deps, c, body, reader, { derivation, derived, terms });
     const before = await purpose.replay?.(understood.repeat);
     if (before) return before;
-    const outcome = await purpose.accept(decideOn(deps, c, caller, understood));
+    const outcome = await purpose.accept(decideOn(deps, c, caller, understood, terms));
     accepted = outcome.accepted;
     return outcome.value;
   } finally {
@@ -112,37 +129,55 @@ interface Understood {
   readonly repeat: Repeat;
 }
 
+/** What else bears on how a request is read. */
+interface Aside {
+  readonly derivation: Derivation | undefined;
+  readonly derived: Derived | undefined;
+  readonly terms: QuoteTerms | undefined;
+}
+
 async function understand(
   deps: FrontDeps,
   c: Ctx,
   body: Body,
   reader: MediaReader,
-  { derivation, derived }: { readonly derivation: Derivation | undefined; readonly derived: Derived | undefined },
+  { derivation, derived, terms }: Aside,
 ): Promise<Understood> {
   const { fields, unknown } = parseFields(derived?.fields ?? body.fields, body.encoding);
   const providers = [...new Set(deps.sellers.map((seller) => seller.provider))];
   const routing = readRouting(fields, (name) => c.req.header(name), providers);
   assertKnown(routing, unknown);
   const media = { ...(await reader.readAll(fields)), ...derived?.media };
-  const { request, presentation } = normalise(fields, media, deps);
+  const { request, presentation } = normalise(fields, media, { ...deps, referenceModels: terms?.onCards === true });
   const origin = derived ? originOf(derived, presentation.seconds) : {};
+  const callback = await callbackOf(deps, c.get('caller'), fields);
   const repeat = repeatOf(c, fields, derivation ? JSON.stringify({ derivation, media: derived?.media }) : 'create');
-  return { fields, unknown, routing, request, presentation: { ...presentation, ...origin }, repeat };
+  return { fields, unknown, routing, request, presentation: { ...presentation, ...origin, ...callback }, repeat };
 }
 
-function decideOn(deps: FrontDeps, c: Ctx, { tenant }: Caller, understood: Understood): Considered {
+function decideOn(
+  deps: FrontDeps,
+  c: Ctx,
+  caller: Caller,
+  understood: Understood,
+  terms: QuoteTerms | undefined,
+): Considered {
   const { fields, unknown, routing, request, presentation, repeat } = understood;
-  const others = alternatives(deps, request, routing.models);
+  if (!terms?.onCards) assertMayAskFor(caller, request.model, deps.aliases);
+  const others = alternatives(deps, caller, request, routing.models);
   const decision = consider({
     requests: [request, ...others.requests],
     routing,
-    asker: tenant,
-    sellers: deps.sellers,
+    asker: { ...caller.tenant, keyProviders: caller.key.providers },
+    sellers: sellersOn(deps.packs.sellers(deps.sellers), terms),
     cards: deps.jobs.cards,
     conditionsOf: deps.conditionsOf,
-    nowMs: deps.jobs.clock.nowMs(),
+    nowMs: terms?.atMs ?? deps.jobs.clock.nowMs(),
   });
-  assertServable(decision);
+  if (!terms?.onCards) {
+    assertProvidersLeft(caller, decision);
+    assertServable(decision);
+  }
   const ignored = [...unknown, ...(fields.seed === undefined ? [] : ['seed'])];
   const warnings = [
     ...presentation.warnings,
@@ -152,7 +187,14 @@ function decideOn(deps: FrontDeps, c: Ctx, { tenant }: Caller, understood: Under
   ];
   const estimate = toUsdNumber(decision.route[0]?.offer?.quote.priceMicros ?? decision.holdMicros);
   const shown: Presentation = { ...presentation, estimate, warnings, metadata: tagsOf(fields) };
-  return { request, decision, repeat, presentation: { ...shown, ...sandboxFault(deps, c) } };
+  const secondsNamed = fields.seconds ?? null;
+  return { request, decision, repeat, secondsNamed, presentation: { ...shown, ...sandboxFault(deps, c) } };
+}
+
+function sellersOn(sellers: readonly Seller[], terms: QuoteTerms | undefined): readonly Seller[] {
+  const packageId = terms?.packageId ?? null;
+  // A package that is asked about is reckoned at its card's price, whatever an own pack was bought at.
+  return packageId === null ? sellers : sellers.map(({ unitPrice: _, ...seller }) => ({ ...seller, packageId }));
 }
 
 /** What a derived video tells of its source. */
@@ -184,6 +226,7 @@ function tagsOf(fields: CreateFields): Record<string, string> {
 /** The same request for each other model the caller would take; a model that cannot make it is told in a warning. */
 function alternatives(
   deps: FrontDeps,
+  caller: Caller,
   request: VideoRequest,
   names: readonly string[],
 ): { requests: VideoRequest[]; warnings: string[] } {
@@ -194,7 +237,8 @@ function alternatives(
     if (model.id === request.model || requests.some((other) => other.model === model.id)) continue;
     const rule = model.tasks[request.task];
     const fits = rule && (request.seconds === null || allowsSeconds(rule.seconds, request.seconds));
-    if (!rule) warnings.push(`${model.id} is passed over: it does not do ${request.task}`);
+    if (!mayAskFor(caller, model.id, deps.aliases)) warnings.push(`${model.id} is passed over: this key may not ask`);
+    else if (!rule) warnings.push(`${model.id} is passed over: it does not do ${request.task}`);
     else if (!fits) warnings.push(`${model.id} is passed over: it makes ${describeSeconds(rule.seconds)} seconds`);
     else if (!rule.resolutions.includes(request.resolution)) {
       warnings.push(`${model.id} is passed over: it does not make ${request.resolution}`);

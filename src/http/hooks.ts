@@ -66,7 +66,7 @@ interface Received {
 async function verify(deps: FrontDeps, keys: PublishedKeys, { account, token, delivery }: Received) {
   const { hooks } = account.provider;
   if (!hooks) return null;
-  const nowMs = deps.jobs.clock.nowMs();
+  const nowMs = deps.jobs.wallMs();
   const secrets = hooks.secretVariable === undefined ? [secretOf(deps.jobs, token)] : account.hookSecrets;
   if (!hooks.keys) return hooks.verify(delivery, { nowMs, secrets, keys: [] });
   const known = await keys.of(account.target, hooks.keys);

@@ -66,9 +66,9 @@ function spelledOtherwise(deps: FrontDeps, name: string): ModelObject | undefine
 function show(deps: FrontDeps, model: Model, id: string, aliasResolution: Resolution | null): ModelObject {
   const rules = Object.entries(model.tasks);
   const resolutions = [...new Set(rules.flatMap(([, rule]) => rule.resolutions))];
-  const sellers = deps.sellers.filter((seller) =>
-    seller.capabilities.some((capability) => capability.model === model.id),
-  );
+  const sellers = deps.packs
+    .sellers(deps.sellers)
+    .filter((seller) => seller.capabilities.some((capability) => capability.model === model.id));
   return {
     id,
     object: 'model',

@@ -44,6 +44,8 @@ export interface RequestMedia {
 export interface NormaliseOptions {
   readonly aliases: ModelAliases;
   readonly defaultModel: string;
+  /** Models that only reference cards price will do: for a quote, never for a video. */
+  readonly referenceModels?: boolean;
 }
 
 export interface Normalised {
@@ -57,7 +59,7 @@ export interface Normalised {
  */
 export function normalise(fields: CreateFields, media: RequestMedia, options: NormaliseOptions): Normalised {
   const named = fields.model ?? options.defaultModel;
-  const { model, aliasResolution } = resolveModel(named, options.aliases);
+  const { model, aliasResolution } = resolveModel(named, options.aliases, options.referenceModels);
   const task = taskOf(model, fields, media);
   const rule = lengthRule(taskRule(model, task), media);
   const frame = frameOf(fields, model, aliasResolution, shapeIsGiven(media));
@@ -65,7 +67,7 @@ export function normalise(fields: CreateFields, media: RequestMedia, options: No
   const multiShot = multiShotOf(fields);
   const seconds = secondsOf(fields, model, task, rule, multiShot);
   const audio = audioOf(fields, model);
-  assertPrompt(fields, model, task, multiShot !== undefined);
+  assertPrompt(fields, model, task, (multiShot?.shots.length ?? 0) > 0);
 
   const request: VideoRequest = {
     model: model.id,
@@ -93,7 +95,9 @@ export function normalise(fields: CreateFields, media: RequestMedia, options: No
   };
   const presentation = { model: named, size: frame.size, seconds: String(seconds ?? '') };
   const unused =
-    seconds === null && fields.seconds !== undefined ? [`'seconds' is not used: ${task} follows its source video`] : [];
+    seconds === null && fields.seconds !== undefined
+      ? [`'seconds' is not ordered: ${task} follows its source video`]
+      : [];
   return { request, presentation: { ...presentation, warnings: [...audio.warnings, ...unused] } };
 }
 
@@ -101,11 +105,13 @@ export function normalise(fields: CreateFields, media: RequestMedia, options: No
 export function resolveModel(
   name: string,
   aliases: ModelAliases,
+  referenceModels = false,
 ): { model: Model; aliasResolution: Resolution | null } {
   const alias = Object.hasOwn(aliases, name) ? aliases[name] : undefined;
   const model = findModel(alias?.model ?? name);
-  if (model && !model.referenceOnly) return { model, aliasResolution: alias?.resolution ?? null };
-  const known = [...MODELS.filter((other) => !other.referenceOnly).map(({ id }) => id), ...Object.keys(aliases)];
+  const wanted = (other: Model): boolean => referenceModels || !other.referenceOnly;
+  if (model && wanted(model)) return { model, aliasResolution: alias?.resolution ?? null };
+  const known = [...MODELS.filter(wanted).map(({ id }) => id), ...Object.keys(aliases)];
   throw new GatewayError('model_not_found', {
     message: `The model '${name.slice(0, 80)}' does not exist. Models: ${known.join(', ')}.`,
     param: 'model',

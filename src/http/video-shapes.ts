@@ -38,6 +38,7 @@ const line = z.object({
   rate_usd: dollars.nullable(),
   usd: dollars,
 });
+const card = z.object({ id: z.string(), effective: z.string(), source: z.string() });
 const score = z.object({ total: dollars, cost: dollars, failures: dollars, wait: dollars });
 const candidateSchema = z
   .object({
@@ -49,9 +50,21 @@ const candidateSchema = z
     score: score.nullable(),
     excluded: z.boolean(),
     reason: z.string().nullable().meta({ description: 'Why it is excluded.' }),
-    card: z.object({ id: z.string(), effective: z.string(), source: z.string() }).nullable(),
+    card: card.nullable(),
   })
   .meta({ id: 'Candidate' });
+const cardQuoteSchema = z
+  .object({
+    card,
+    provider: z.string().nullable().meta({ description: 'Whom it routes; null for a card that is only compared.' }),
+    price_usd: dollars.nullable(),
+    credits: z.number().nullable().meta({ description: 'Where the card counts in credits.' }),
+    lines: z.array(line.extend({ usd: dollars.nullable() })),
+    excluded: z.boolean(),
+    reason: z.string().nullable().meta({ description: 'Why it has no price.' }),
+    warnings: z.array(z.string()),
+  })
+  .meta({ id: 'CardQuote' });
 export const quoteSchema = z
   .object({
     request: z.record(z.string(), z.unknown()),
@@ -60,5 +73,6 @@ export const quoteSchema = z
     hold_usd: dollars,
     max_cost_usd: dollars,
     warnings: z.array(z.string()),
+    cards: z.array(cardQuoteSchema).optional().meta({ description: 'With `card` or `all_cards`: cheapest first.' }),
   })
   .meta({ id: 'Quote' });

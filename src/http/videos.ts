@@ -6,13 +6,14 @@ import { requestCancel } from '../jobs/cancel.ts';
 import { videoName } from '../jobs/close.ts';
 import { hasEnded } from '../jobs/job.ts';
 import { attemptsOfJobs, listJobs, loadAttempts, loadJob, markDeleted } from '../jobs/rows.ts';
-import { readDecision, showDecision, writeDecision } from '../routing/decision.ts';
+import { readDecision, showDecision } from '../routing/decision.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
 import { serveContent } from './content.ts';
 import type { Ctx, FrontDeps } from './context.ts';
-import { acceptRequest, type Considered, replayOf, withRequest } from './create.ts';
+import { acceptRequest, replayOf, withRequest } from './create.ts';
 import type { Derivation } from './derived.ts';
 import { createSchema } from './fields.ts';
+import { quote, quoteQuery } from './quote.ts';
 import { type Route, readQuery } from './route-table.ts';
 import { showVideo, type VideoObject, videoSchema } from './video-object.ts';
 import { deletedSchema, derivedSchema, listQuery, listSchema, quoteSchema } from './video-shapes.ts';
@@ -25,7 +26,7 @@ export function videoRoutes(deps: FrontDeps): Route[] {
       method: 'post',
       path: '/videos',
       summary: 'Create a video; with ?dry_run=true, price it and create nothing',
-      query: z.object({ dry_run: z.enum(['true', 'false']).optional() }),
+      query: quoteQuery.extend({ dry_run: z.enum(['true', 'false']).optional() }),
       body: { schema: createSchema, form: true },
       ...video,
       handle: (c) => (c.req.query('dry_run') === 'true' ? quote(deps, c) : create(deps, c)),
@@ -41,7 +42,8 @@ export function videoRoutes(deps: FrontDeps): Route[] {
     {
       method: 'post',
       path: '/videos/quote',
-      summary: 'Price a video at every provider, with the reasons of the route',
+      summary: 'Price a video at every provider, with the reasons of the route; on request on rate cards by name',
+      query: quoteQuery,
       body: { schema: createSchema, form: true },
       answer: quoteSchema,
       handle: (c) => quote(deps, c),
@@ -131,25 +133,6 @@ async function create(deps: FrontDeps, c: Ctx, derivation?: Derivation): Promise
   const shown = show(deps, job, attempts);
   const headers = { ...costHeaders(shown), ...(repeated && { 'idempotent-replayed': 'true' }) };
   return c.json({ ...shown, route: showDecision(readDecision(job.decision), 'tenant') }, 200, headers);
-}
-
-async function quote(deps: FrontDeps, c: Ctx): Promise<Response> {
-  const { tenant } = c.get('caller');
-  const shown = await withRequest(deps, c, c.get('caller'), {
-    accept: async (considered) => ({ accepted: false, value: showQuote(considered, tenant.markupPercent) }),
-  });
-  return c.json(shown);
-}
-
-/** A quote has the shape of a stored decision, because it is the same decision. */
-function showQuote({ request, presentation, decision }: Considered, markup: string): object {
-  const stored = readDecision(writeDecision(decision, { markup, warnings: presentation.warnings }));
-  return { request: summaryOf(request), ...showDecision(stored, 'tenant') };
-}
-
-function summaryOf(request: Considered['request']): Record<string, unknown> {
-  const { model, task, seconds, resolution, aspectRatio, audio } = request;
-  return { model, task, seconds, resolution, aspect_ratio: aspectRatio, generate_audio: audio };
 }
 
 async function list(deps: FrontDeps, c: Ctx): Promise<Response> {

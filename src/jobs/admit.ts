@@ -3,6 +3,8 @@ import { formatUsd, ZERO_MICROS } from '../ground/money.ts';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../ground/time.ts';
 import type { VideoRequest } from '../ground/video-request.ts';
 import { placeHold } from '../ledger/account.ts';
+import { BudgetFull } from '../ledger/budget.ts';
+import { isNewsAtRefusal, raiseAtRefusal } from '../ledger/budget-alerts.ts';
 import type { ApiKey } from '../ledger/key.ts';
 import type { Tenant } from '../ledger/tenant.ts';
 import { writeDecision } from '../routing/decision.ts';
@@ -10,6 +12,7 @@ import type { Route } from '../routing/route.ts';
 import type { JobRow } from '../store/schema.ts';
 import { stampOf } from './close.ts';
 import type { Deps } from './deps.ts';
+import { recordAlerts } from './events.ts';
 import { findRepeat, type Repeat } from './repeat.ts';
 import { insertJob } from './rows.ts';
 
@@ -28,6 +31,8 @@ export interface Presentation {
   readonly metadata: Readonly<Record<string, string>>;
   readonly warnings: readonly string[];
   readonly remixedFrom?: string;
+  /** Where the end of this video is announced besides the tenant's endpoints. */
+  readonly callbackUrl?: string;
   /** In the sandbox: what this request wants to go wrong. */
   readonly sandboxFault?: string;
 }
@@ -51,7 +56,8 @@ export interface Admitted {
 /**
  * Accepts a video: job and hold in one commit, or neither. Resolves once both are on disk, with the row as stored.
  * A request that was sent before makes nothing: its job comes back. Throws a GatewayError when the route is empty or the
- * idempotency key is another request's; a refusal stores nothing and holds nothing.
+ * idempotency key is another request's, and BudgetFull when a cap leaves no room; a refusal stores nothing and holds
+ * nothing, so that the same key may succeed once there is room.
  */
 export async function admit(deps: Deps, admission: Admission): Promise<Admitted> {
   assertServable(admission.route);
@@ -60,14 +66,26 @@ export async function admit(deps: Deps, admission: Admission): Promise<Admitted>
   const accounts = admission.route.route.map((candidate) => candidate.account).join(', ');
   const { repeat } = admission;
   const mayRepeat = repeat.idempotencyKey !== null || repeat.retryCount > 0;
-  return await deps.database.write(async (tx) => {
+  const admitted = deps.database.write(async (tx) => {
     // Asked again inside: its twin may have been admitted since it was asked first.
     const earlier = mayRepeat ? await findRepeat(tx, row.keyId, repeat, stamp.nowMs) : null;
     if (earlier) return { job: earlier, repeated: true };
     await insertJob(tx, row);
-    await placeHold(tx, row, `dearest of ${accounts}`, stamp);
+    const alerts = await placeHold(tx, row, `dearest of ${accounts}`, stamp);
+    await recordAlerts(tx, deps, alerts, stamp);
     return { job: row, repeated: false };
   });
+  return await admitted.catch(async (error) => {
+    if (error instanceof BudgetFull) await tellOfRefusal(deps, error);
+    throw error;
+  });
+}
+
+/** A clip that a cap has turned away leaves nothing behind but, once, the alert that the cap is reached. */
+async function tellOfRefusal(deps: Deps, { state, priceMicros }: BudgetFull): Promise<void> {
+  if (!(await deps.database.read((tx) => isNewsAtRefusal(tx, state, priceMicros)))) return;
+  const stamp = stampOf(deps);
+  await deps.database.write(async (tx) => recordAlerts(tx, deps, await raiseAtRefusal(tx, state, stamp), stamp));
 }
 
 /** Throws the error that says why the route is empty; does nothing when it is not. */

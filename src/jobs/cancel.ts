@@ -3,6 +3,7 @@ import { bookCost, settleHold } from '../ledger/account.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
 import { failJobIn, pricedBy, removeUploads, stampOf } from './close.ts';
 import { type Deps, ENDED, type StepResult } from './deps.ts';
+import { recordEnd } from './events.ts';
 import { hasEnded, isLive, jobMoves } from './job.ts';
 import { loadAttempts, loadJob, takeLease, updateJob } from './rows.ts';
 import { settlementOf } from './settlement.ts';
@@ -53,6 +54,7 @@ export async function dropVideo(deps: Deps, job: JobRow, attempt: AttemptRow): P
     const of = { attemptId: attempt.id, pricedBy: pricedBy(attempt) };
     await settleHold(tx, job, { amountMicros: settlement.priceMicros, ...of }, stamp);
     await bookCost(tx, job, { kind: 'cost', amountMicros: settlement.costMicros, ...of }, stamp);
+    await recordEnd(tx, deps, job, 'video.failed', stamp);
   });
   await removeUploads(deps, job);
   return ENDED;

@@ -6,6 +6,7 @@ import { bookCost, releaseHold, type Stamp, settleHold } from '../ledger/account
 import type { Tx } from '../store/database.ts';
 import type { AttemptRow, AttemptState, JobRow } from '../store/schema.ts';
 import type { Deps } from './deps.ts';
+import { recordEnd } from './events.ts';
 import type { VideoFacts } from './inspect.ts';
 import { attemptMoves, jobMoves } from './job.ts';
 import { freeSlot, updateAttempt, updateJob } from './rows.ts';
@@ -82,6 +83,7 @@ export async function completeJob(
     const of = { attemptId: attempt.id, pricedBy: pricedBy(attempt) };
     await settleHold(tx, job, { amountMicros: settledMicros, ...of }, stamp);
     await bookCost(tx, job, { kind: 'cost', amountMicros: settlement.costMicros, ...of }, stamp);
+    await recordEnd(tx, deps, job, 'video.completed', stamp);
   });
   await removeUploads(deps, job);
 }
@@ -97,6 +99,7 @@ export async function failJobIn(tx: Tx, deps: Deps, job: JobRow, code: VideoFail
     ...forgottenPrompt(deps, job),
   });
   await releaseHold(tx, job, stamp);
+  await recordEnd(tx, deps, job, 'video.failed', stamp);
 }
 
 /** Ends the job without a video: the hold is released, and nothing is charged. */

@@ -38,7 +38,12 @@ export interface JobSettings {
 
 /** Told after a commit, so that those who wait need not ask the store. */
 export interface Signals {
-  slotFreed(lane: string): void;
+  /** A slot of the lane is free, and its tenant has a task less running. */
+  slotFreed(lane: string, tenantId: string): void;
+  /** A job's end waits to be told to its tenant. Said inside the transaction; absent where nobody delivers. */
+  eventRecorded?(): void;
+  /** An alarm waits to be told to the operator. Said inside the transaction; absent where nobody delivers. */
+  alertRaised?(): void;
 }
 
 /** Everything a step of a job needs. One object, made once in `main.ts`. */
@@ -50,6 +55,8 @@ export interface Deps {
   /** Reads the header of a file that was just written; null when it is no whole video. */
   readonly inspect: (path: string) => Promise<VideoFacts | null>;
   readonly clock: Clock;
+  /** The wall clock as it is, right after a jump too: what providers and receivers hold a token or a signature against. */
+  readonly wallMs: () => number;
   readonly random: Random;
   readonly mint: Mint;
   readonly log: Log;

@@ -3,7 +3,7 @@ import { present } from '../ground/assert.ts';
 import type { VideoFailureCode } from '../ground/errors.ts';
 import { readDecision, routeOf, type StoredCandidate } from '../routing/decision.ts';
 import { nextCandidate } from '../routing/next.ts';
-import { Undo } from '../store/database.ts';
+import { type Tx, Undo } from '../store/database.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
 import { failJob, requestOf } from './close.ts';
@@ -12,6 +12,7 @@ import { type AttemptHook, makeHook } from './hook.ts';
 import { prepareMedia } from './media.ts';
 import { insertAttempt, slotsTaken, takeSlot, updateJob } from './rows.ts';
 import { recordUnprepared, SEND_WITHIN_MS, submissionOf, submitAttempt } from './submit.ts';
+import { isTenantFull, laneOfTenant } from './tenant-slots.ts';
 
 /** Where a candidate's slot is counted: the account; Kling counts running tasks per model version. */
 export function laneOf(account: ProviderAccount, model: string): string {
@@ -30,15 +31,15 @@ export async function dispatchJob(deps: Deps, job: JobRow, past: readonly Attemp
   }
   const account = present(deps.accounts.get(chosen.account), 'the account of a configured candidate');
   const lane = laneOf(account, chosen.model);
-  const taken = await deps.database.read((tx) => slotsTaken(tx, lane));
-  if (taken >= account.slots) return { kind: 'waits_for_slot', lane };
+  const full = await deps.database.read((tx) => fullLane(tx, job, lane, account.slots));
+  if (full !== null) return { kind: 'waits_for_slot', lane: full };
 
   const hook = makeHook(deps, account.provider);
   const attempt = newAttempt(deps, job, chosen, { lane, number: past.length + 1, hook });
   const media = await prepareMedia(deps, requestOf(job), account);
   if ('state' in media) return await recordUnprepared(deps, job, attempt, media);
-  const begun = await beginAttempt(deps, job, attempt, account.slots);
-  if (!begun) return { kind: 'waits_for_slot', lane };
+  const fullNow = await beginAttempt(deps, job, attempt, account.slots);
+  if (fullNow !== null) return { kind: 'waits_for_slot', lane: fullNow };
   const submission = submissionOf(job, attempt, media, hook);
   return await submitAttempt(deps, { ...job, attempts: attempt.number }, attempt, account, submission);
 }
@@ -58,13 +59,24 @@ function choose(deps: Deps, job: JobRow, past: readonly AttemptRow[]): StoredCan
   return next.kind === 'end' ? next.code : next.candidate;
 }
 
-/** The slot, the attempt and the job's count of attempts: one commit, before the first byte leaves. */
-async function beginAttempt(deps: Deps, job: JobRow, attempt: AttemptRow, slots: number): Promise<boolean> {
+/** Where the job has to wait: in its tenant's own line, in that of the lane, or (null) nowhere. A look ahead only. */
+async function fullLane(tx: Tx, { tenantId }: JobRow, lane: string, slots: number): Promise<string | null> {
+  if (await isTenantFull(tx, tenantId)) return laneOfTenant(tenantId);
+  return (await slotsTaken(tx, lane)) >= slots ? lane : null;
+}
+
+/**
+ * The slot, the attempt and the job's count of attempts: one commit, before the first byte leaves. Null when it is
+ * done; else the full lane, and nothing is written. A tenant's own limit is counted in the same commit: writers of one
+ * store follow each other, so no two of them see the same last place.
+ */
+async function beginAttempt(deps: Deps, job: JobRow, attempt: AttemptRow, slots: number): Promise<string | null> {
   return await deps.database.write(async (tx) => {
     await updateJob(tx, job, { attempts: attempt.number });
-    if (!(await takeSlot(tx, attempt.lane, slots))) throw new Undo(false);
+    if (await isTenantFull(tx, job.tenantId)) throw new Undo(laneOfTenant(job.tenantId));
+    if (!(await takeSlot(tx, attempt.lane, slots))) throw new Undo(attempt.lane);
     await insertAttempt(tx, attempt);
-    return true;
+    return null;
   });
 }
 

@@ -91,7 +91,7 @@ async function look(
   submission: Submission,
   account: ProviderAccount,
 ): Promise<Submitted<Json> | Absent | Failure> {
-  const answer = await deps.wire.read(account.target, find.request(submission, deps.clock.nowMs()));
+  const answer = await deps.wire.read(account.target, find.request(submission, deps.wallMs()));
   if (answer.kind === 'answered') return find.response(answer.response, submission);
   return { state: 'failure', kind: 'unavailable', detail: answer.detail };
 }
@@ -148,7 +148,7 @@ async function freeSlotOf(deps: Deps, job: JobRow, attempt: AttemptRow): Promise
     await updateAttempt(tx, attempt.id, { slotHeld: false });
     await freeSlot(tx, attempt.lane);
   });
-  deps.signals.slotFreed(attempt.lane);
+  deps.signals.slotFreed(attempt.lane, job.tenantId);
   return { ...attempt, slotHeld: false };
 }
 

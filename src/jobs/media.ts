@@ -66,7 +66,7 @@ async function storeAtProvider(
     contentType: upload.contentType,
     base64: bytes.toString('base64'),
   };
-  const answer = await deps.wire.upload(account.target, exchange.request(file, deps.clock.nowMs()));
+  const answer = await deps.wire.upload(account.target, exchange.request(file, deps.wallMs()));
   if (answer.kind !== 'answered') throw notBrought(answer.detail);
   const outcome = exchange.response(answer.response, file);
   switch (outcome.state) {

@@ -49,14 +49,14 @@ export async function pollAttempt(
 
 /** The task as the provider tells it, through all stages of its handle. */
 export async function readTask(
-  deps: Pick<Deps, 'wire' | 'clock'>,
+  deps: Pick<Deps, 'wire' | 'wallMs'>,
   attempt: AttemptRow,
   account: ProviderAccount,
 ): Promise<Pending<Json> | Finished | Failure> {
   const { poll } = account.connection;
   let handle: Json = JSON.parse(present(attempt.handle, 'the handle of a running attempt'));
   for (let stage = 1; ; stage += 1) {
-    const answer = await deps.wire.read(account.target, poll.request(handle, deps.clock.nowMs()));
+    const answer = await deps.wire.read(account.target, poll.request(handle, deps.wallMs()));
     if (answer.kind !== 'answered') return { state: 'failure', kind: 'unavailable', detail: answer.detail };
     const outcome = poll.response(answer.response, handle);
     if (outcome.state !== 'pending' || outcome.nextPollMs !== 0 || stage === STAGES_MAX) return outcome;
@@ -128,7 +128,7 @@ async function taskFinished(deps: Deps, job: JobRow, attempt: AttemptRow, finish
     );
   });
   crashPoint('poll.finished');
-  deps.signals.slotFreed(attempt.lane);
+  deps.signals.slotFreed(attempt.lane, job.tenantId);
   return DUE_NOW;
 }
 
@@ -144,7 +144,7 @@ async function taskFailed(deps: Deps, job: JobRow, attempt: AttemptRow, failure:
       await bookCost(tx, job, { kind, amountMicros: attempt.costMicros, ...of }, stamp);
     }
   });
-  deps.signals.slotFreed(attempt.lane);
+  deps.signals.slotFreed(attempt.lane, job.tenantId);
   const { provider, account } = attempt;
   const { kind, detail } = failure;
   deps.log.warn('task failed', { video: job.id, attempt: attempt.id, provider, account, kind, detail });
@@ -195,7 +195,7 @@ export async function giveUp(deps: Deps, job: JobRow, attempt: AttemptRow): Prom
     await bookCost(tx, job, { kind: 'suspected_cost', amountMicros: attempt.costMicros, ...of }, stamp);
     await keepInDoubt(tx, attempt, stamp.nowMs);
   });
-  deps.signals.slotFreed(attempt.lane);
+  deps.signals.slotFreed(attempt.lane, job.tenantId);
   await removeUploads(deps, job);
   return ENDED;
 }

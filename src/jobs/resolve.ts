@@ -31,7 +31,7 @@ export async function resolveDoubt(deps: Deps, jobId: string, verdict: Verdict):
     return { job, attempt, failed: !hasEnded(job.state) && verdict === 'charged' };
   });
   const { job, attempt } = outcome;
-  deps.signals.slotFreed(attempt.lane);
+  deps.signals.slotFreed(attempt.lane, job.tenantId);
   deps.log.info('doubt resolved by hand', { video: job.id, attempt: attempt.id, kind: verdict });
   if (outcome.failed) await removeUploads(deps, job);
 }

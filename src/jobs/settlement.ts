@@ -1,8 +1,9 @@
-import { type Micros, minMicros } from '../ground/money.ts';
-import { priceOn } from '../pricing/price.ts';
+import { type Micros, minMicros, ratio } from '../ground/money.ts';
+import { type PricingOptions, priceOn } from '../pricing/price.ts';
 import { billableOf, withMarkup } from '../pricing/quote.ts';
-import { readDecision } from '../routing/decision.ts';
+import { readDecision, type StoredDecision } from '../routing/decision.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
+import type { ProviderAccount } from '../wire/provider-account.ts';
 import { requestOf, type Settlement } from './close.ts';
 import type { Deps } from './deps.ts';
 
@@ -23,10 +24,20 @@ export function settlementOf(deps: Deps, job: JobRow, attempt: AttemptRow, durat
     ...billableOf({ ...request, model: attempt.model }, capability),
     lengthMs: durationMs,
   };
-  const options = account?.packageId === undefined ? {} : { packageId: account.packageId };
-  const price = priceOn(card, billable, options);
+  const decision = readDecision(job.decision);
+  const price = priceOn(card, billable, { ...packageOf(account), ...quotedUnitPrice(decision, attempt) });
   if (price.kind === 'unpriced' || price.usd === null) return quoted;
   const costMicros: Micros = minMicros(price.usd, attempt.costMicros);
-  const priceMicros = withMarkup(costMicros, readDecision(job.decision).markup);
+  const priceMicros = withMarkup(costMicros, decision.markup);
   return { costMicros, priceMicros: minMicros(priceMicros, attempt.priceMicros) };
+}
+
+const packageOf = (account: ProviderAccount | undefined): PricingOptions =>
+  account?.packageId === undefined ? {} : { packageId: account.packageId };
+
+/** Units are settled at the price at which they were quoted, whatever pack is drawn on by now. */
+function quotedUnitPrice({ candidates }: StoredDecision, attempt: AttemptRow): PricingOptions {
+  const quoted = candidates.find(({ account, model }) => account === attempt.account && model === attempt.model);
+  const line = quoted?.lines.find(({ unit }) => unit === 'unit');
+  return line && line.rate_usd !== null ? { unitPrice: ratio(line.rate_usd) } : {};
 }

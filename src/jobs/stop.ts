@@ -18,7 +18,7 @@ export async function stopTask(
   const { cancel } = account.connection;
   if (!cancel || attempt.handle === null || attempt.cancelAskedAtMs !== null) return null;
   const handle = JSON.parse(attempt.handle);
-  const answer = await deps.wire.read(account.target, cancel.request(handle, deps.clock.nowMs()));
+  const answer = await deps.wire.read(account.target, cancel.request(handle, deps.wallMs()));
   const outcome = answer.kind === 'answered' ? cancel.response(answer.response, handle) : null;
   const { provider } = attempt;
   const kind = outcome?.state ?? answer.kind;
@@ -40,7 +40,7 @@ async function taskStopped(deps: Deps, job: JobRow, attempt: AttemptRow): Promis
     else await updateJob(tx, job, { dueAtMs: stamp.nowMs });
     await endAttempt(tx, attempt, { state: 'cancelled', ...(!wished && { failure }) }, stamp.nowMs);
   });
-  deps.signals.slotFreed(attempt.lane);
+  deps.signals.slotFreed(attempt.lane, job.tenantId);
   if (!wished) return DUE_NOW;
   await removeUploads(deps, job);
   return ENDED;

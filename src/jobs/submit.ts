@@ -42,7 +42,7 @@ export async function submitAttempt(
   crashPoint('submit.row');
   const sendBeforeMs = deps.clock.monotonicMs() + SEND_WITHIN_MS;
   const { submit } = account.connection;
-  const request = withSandboxFault(job, attempt, submit.request(submission, deps.clock.nowMs()));
+  const request = withSandboxFault(job, attempt, submit.request(submission, deps.wallMs()));
   const maySend = () => deps.clock.monotonicMs() <= sendBeforeMs;
   const answer = await deps.wire.submit(account.target, request, maySend);
   crashPoint('submit.sent');
@@ -150,7 +150,7 @@ export async function recordRefused(
     await updateJob(tx, job, { dueAtMs: nowMs });
     await endAttempt(tx, attempt, { state: 'failed', failure }, nowMs);
   });
-  deps.signals.slotFreed(attempt.lane);
+  deps.signals.slotFreed(attempt.lane, job.tenantId);
   const { provider, account } = attempt;
   const { kind, detail } = failure;
   deps.log.warn('attempt refused', { video: job.id, attempt: attempt.id, provider, account, kind, detail });

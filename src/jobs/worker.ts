@@ -4,6 +4,7 @@ import { removeExpired } from './retention.ts';
 import { claimAbandoned, forgetProcess, renewProcess } from './rows.ts';
 import { Schedule } from './schedule.ts';
 import { runStep } from './step.ts';
+import { laneOfTenant } from './tenant-slots.ts';
 
 /** Steps at the same time: more would let the background crowd out the front door. */
 const STEPS_AT_ONCE = 64;
@@ -28,6 +29,8 @@ export class Worker {
   private readonly wokenAtMs = new Map<string, number>();
   /** Jobs that wait for a slot, by lane, in the order in which they came. */
   private readonly waiting = new Map<string, Set<string>>();
+  /** Jobs that were woken because there is room in that lane, until their step has ended. */
+  private readonly wokenFor = new Map<string, string>();
   private readonly repeating = new Map<() => Promise<void>, () => void>();
   private stopping = false;
 
@@ -60,11 +63,17 @@ export class Worker {
     else this.schedule.put(jobId, Math.max(0, WAKE_APART_MS - sinceMs));
   }
 
-  /** Lets the next job that waits for this slot try. */
-  slotFreed(lane: string): void {
+  /** Lets the next job try that waits for this slot, and the next one of the tenant that has a task less running. */
+  slotFreed(lane: string, tenantId: string): void {
+    this.wakeFirst(lane);
+    this.wakeFirst(laneOfTenant(tenantId));
+  }
+
+  private wakeFirst(lane: string): void {
     const [first] = this.waiting.get(lane) ?? [];
     if (first === undefined) return;
     this.waitsNoMore(first);
+    this.wokenFor.set(first, lane);
     if (this.active.has(first)) this.wokenMeanwhile.add(first);
     else this.schedule.put(first, 0);
   }
@@ -109,6 +118,7 @@ export class Worker {
 
   private after(jobId: string, result: StepResult): void {
     const woken = this.wokenMeanwhile.delete(jobId);
+    this.passOn(jobId, result);
     switch (result.kind) {
       case 'ended':
         this.wokenAtMs.delete(jobId);
@@ -123,6 +133,14 @@ export class Worker {
         return;
       }
     }
+  }
+
+  /** The job did not take the place it was woken for: it is the next one's. */
+  private passOn(jobId: string, result: StepResult): void {
+    const lane = this.wokenFor.get(jobId);
+    this.wokenFor.delete(jobId);
+    if (lane === undefined || result.kind === 'due') return;
+    if (result.kind === 'ended' || result.lane !== lane) this.wakeFirst(lane);
   }
 
   private waitsNoMore(jobId: string): void {

@@ -5,9 +5,13 @@ import { type Micros, minusMicros, sumMicros, ZERO_MICROS } from '../ground/mone
 import { utcDay } from '../ground/time.ts';
 import { statement, type Tx } from '../store/database.ts';
 import { type EntryKind, type EntryRow, entries, type JobRow } from '../store/schema.ts';
+import { holdInBudgets } from './budget.ts';
+import type { BudgetAlert } from './budget-alerts.ts';
+import { endInBudgets } from './budget-counters.ts';
+import { rollUp, type SpendJob } from './rollup.ts';
 
 /** What an entry says about the job it belongs to. */
-export type JobMoney = Pick<JobRow, 'id' | 'tenantId' | 'keyId' | 'createdAtMs' | 'holdMicros'>;
+export type JobMoney = SpendJob & Pick<JobRow, 'holdMicros'>;
 
 /** Who writes an entry and when: every entry is stamped with both. */
 export interface Stamp {
@@ -51,11 +55,17 @@ async function write(tx: Tx, job: JobMoney, details: EntryDetails, stamp: Stamp)
     day: utcDay(job.createdAtMs),
     ...details,
   });
+  await rollUp(tx, job, details);
 }
 
-/** Sets the job's hold aside. A second hold for one job breaks a unique index. */
-export async function placeHold(tx: Tx, job: JobMoney, pricedBy: string, stamp: Stamp): Promise<void> {
+/**
+ * Sets the job's hold aside, under every budget over it; the alerts that this raises come back. Throws BudgetFull where
+ * a cap leaves no room: the caller's transaction is undone then. A second hold for one job breaks a unique index.
+ */
+export async function placeHold(tx: Tx, job: JobMoney, pricedBy: string, stamp: Stamp): Promise<BudgetAlert[]> {
+  const alerts = await holdInBudgets(tx, job, stamp);
   await write(tx, job, { kind: 'hold', amountMicros: job.holdMicros, attemptId: null, pricedBy }, stamp);
+  return alerts;
 }
 
 /** Ends the hold by taking `amount` of it, never more; the rest is free again. Zero is allowed. */
@@ -71,11 +81,13 @@ export async function settleHold(
 ): Promise<void> {
   assert(settlement.amountMicros >= 0n && settlement.amountMicros <= job.holdMicros, 'a settlement within the hold');
   await write(tx, job, { kind: 'settlement', ...settlement }, stamp);
+  await endInBudgets(tx, job, settlement.amountMicros);
 }
 
 /** Ends the hold by giving it back. */
 export async function releaseHold(tx: Tx, job: JobMoney, stamp: Stamp): Promise<void> {
   await write(tx, job, { kind: 'release', amountMicros: job.holdMicros, attemptId: null, pricedBy: '' }, stamp);
+  await endInBudgets(tx, job, ZERO_MICROS);
 }
 
 /**

@@ -3,6 +3,8 @@ import { formatUsd, type Micros, ZERO_MICROS } from '../ground/money.ts';
 import { utcDay } from '../ground/time.ts';
 import { statement, type Tx } from '../store/database.ts';
 import { attempts, type EntryRow, entries, jobs, lanes } from '../store/schema.ts';
+import { faultsOfBudgets } from './budget-audit.ts';
+import { faultsOfSums } from './rollup-audit.ts';
 
 export interface Audit {
   readonly ok: boolean;
@@ -58,7 +60,8 @@ export async function audit(tx: Tx): Promise<Audit> {
   for (const job of allJobs) differences.push(...faultsOfJob(job, byJob.get(job.id) ?? []));
   const known = new Set(allJobs.map((job) => job.id));
   for (const jobId of byJob.keys()) if (!known.has(jobId)) differences.push(`${jobId}: entries without a job`);
-  differences.push(...(await faultsOfAttempts(tx)), ...(await faultsOfLanes(tx)));
+  differences.push(...(await faultsOfAttempts(tx)), ...(await faultsOfLanes(tx)), ...(await faultsOfSums(tx)));
+  differences.push(...(await faultsOfBudgets(tx, byJob)));
   return { ok: differences.length === 0, differences, jobs: allJobs.length, entries: allEntries.length };
 }
 

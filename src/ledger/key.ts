@@ -1,10 +1,13 @@
 import { createHash, createHmac } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { and, asc, eq, isNull, sql } from 'drizzle-orm';
+import { z } from 'zod';
 import { type Random, randomText, toBase62 } from '../ground/id.ts';
 import type { Secret } from '../ground/secret.ts';
 import { statement, type Tx } from '../store/database.ts';
 import { type ApiKeyRow, apiKeys } from '../store/schema.ts';
+
+const names = z.array(z.string());
 
 /** The key that opens the sandbox, and nothing else. */
 export const SANDBOX_KEY = 'sk-reelay-sandbox';
@@ -53,6 +56,12 @@ export interface ApiKey {
   readonly createdAtMs: number;
   readonly expiresAtMs: number | null;
   readonly revokedAtMs: number | null;
+  /** The models that may be asked for with it; null: all. */
+  readonly models: readonly string[] | null;
+  /** The providers that may serve it; null: all. The tenant's policy may leave out more. */
+  readonly providers: readonly string[] | null;
+  /** Requests in a minute; null: no limit of its own. */
+  readonly ratePerMinute: number | null;
 }
 
 export interface NewKey {
@@ -61,12 +70,19 @@ export interface NewKey {
   readonly name: string;
   readonly createdAtMs: number;
   readonly expiresAtMs: number | null;
+  readonly models?: readonly string[] | null;
+  readonly providers?: readonly string[] | null;
+  readonly ratePerMinute?: number | null;
 }
 
 /** Stores what is needed to recognise `key`, and no more. */
 export async function insertKey(tx: Tx, fields: NewKey, key: string, pepper: Secret): Promise<void> {
+  const { models = null, providers = null, ratePerMinute = null, ...plain } = fields;
   await tx.insert(apiKeys).values({
-    ...fields,
+    ...plain,
+    ratePerMinute,
+    models: models && JSON.stringify(models),
+    providers: providers && JSON.stringify(providers),
     digest: digestKey(key, pepper),
     prefix: key.slice(0, SHOWN_CHARACTERS),
     lastFour: key.slice(-4),
@@ -84,6 +100,12 @@ const byDigest = (tx: Tx) =>
 /** The key with that digest, whatever its state; null when there is none. */
 export async function findKeyByDigest(tx: Tx, digest: string): Promise<ApiKey | null> {
   const [row] = await statement(tx, byDigest).execute({ digest });
+  return row ? readKey(row) : null;
+}
+
+/** The key of that id, whatever its state; null when there is none. */
+export async function findKey(tx: Tx, id: string): Promise<ApiKey | null> {
+  const [row] = await tx.select().from(apiKeys).where(eq(apiKeys.id, id));
   return row ? readKey(row) : null;
 }
 
@@ -107,6 +129,10 @@ export async function revokeKey(tx: Tx, id: string, nowMs: number): Promise<bool
   return changed.length === 1;
 }
 
-function readKey({ digest: _, ...shown }: ApiKeyRow): ApiKey {
-  return shown;
+function readKey({ digest: _, models, providers, ...shown }: ApiKeyRow): ApiKey {
+  return { ...shown, models: readNames(models), providers: readNames(providers) };
+}
+
+function readNames(stored: string | null): readonly string[] | null {
+  return stored === null ? null : names.parse(JSON.parse(stored));
 }

@@ -67,8 +67,11 @@ export async function updateTenant(
   return changed.length === 1;
 }
 
+/** What signs the tenant's callbacks stays behind in the row: it has no business in a request. */
 function readTenant(row: TenantRow): Tenant {
+  const { id, name, markupPercent, concurrency, ratePerMinute, createdAtMs } = row;
   const policy = tenantPolicySchema.parse(JSON.parse(row.policy));
   const maxPrice = policy.max_price_usd;
-  return { ...row, policy, maxPriceMicros: maxPrice === undefined ? null : usd(maxPrice.toFixed(6)) };
+  const maxPriceMicros = maxPrice === undefined ? null : usd(maxPrice.toFixed(6));
+  return { id, name, markupPercent, policy, maxPriceMicros, concurrency, ratePerMinute, createdAtMs };
 }

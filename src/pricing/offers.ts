@@ -1,3 +1,4 @@
+import type { Ratio } from '../ground/money.ts';
 import { utcDay } from '../ground/time.ts';
 import type { VideoRequest } from '../ground/video-request.ts';
 import { type Capability, chooseCapability } from './capability.ts';
@@ -13,6 +14,8 @@ export interface Seller {
   readonly credentials: readonly string[];
   /** The resource package that prices this account's units, where the card has packages. */
   readonly packageId?: string;
+  /** What a unit costs it, where it draws on a pack that was bought at a price of its own. */
+  readonly unitPrice?: Ratio;
   /** Why this account cannot take the request although its provider sells it; null when nothing stands in the way. */
   refuses(request: VideoRequest): string | null;
 }
@@ -60,6 +63,7 @@ export function offersFor(
     const quote = quoteOn(card, billable, {
       ...terms,
       ...(seller.packageId !== undefined && { packageId: seller.packageId }),
+      ...(seller.unitPrice && { unitPrice: seller.unitPrice }),
     });
     if ('kind' in quote) return none(quote.reason);
     return { kind: 'offer', ...named, capability: chosen.capability, quote };

@@ -70,6 +70,8 @@ export interface Unpriced {
 export interface PricingOptions {
   /** Whose unit price turns Kling's units into dollars: a resource package of the card. */
   readonly packageId?: string;
+  /** What a unit costs, where the pack was bought at a price of its own. */
+  readonly unitPrice?: Ratio;
   /** Where no row in force prices the clip, one that is kept for reference may; for comparing, never for offering. */
   readonly references?: true;
 }
@@ -134,6 +136,7 @@ function priceByRate(card: RateCard, rate: Rate, seconds: number, options: Prici
   const units = rate.units_per_second ? times(rate.units_per_second, length) : block;
   if (units) {
     const bought = packageOf(card, options.packageId);
+    if (options.unitPrice) return single(rate, seconds, 'unit', units, options.unitPrice);
     if (!bought) {
       return unpriced(`${card.card} has no package "${options.packageId ?? LIST_PACKAGE}"; it has ${packageIds(card)}`);
     }

@@ -12,6 +12,8 @@ export interface Asker {
   readonly maxPriceMicros: Micros | null;
   /** Decimal percent. */
   readonly markupPercent: string;
+  /** The providers that the API key is confined to; null or absent: all that the policy leaves. */
+  readonly keyProviders?: readonly string[] | null;
 }
 
 export interface Considered {
@@ -33,7 +35,7 @@ export function consider(input: Considered): Route {
   const { asker, nowMs } = input;
   const terms = { markupPercent: asker.markupPercent, nowMs };
   const offers = input.requests.flatMap((request) => offersFor(request, input.sellers, input.cards, terms));
-  const policy = combinePolicy(asker.policy, input.routing, asker.maxPriceMicros);
+  const policy = combinePolicy(asker.policy, input.routing, asker.maxPriceMicros, asker.keyProviders ?? null);
   return decide({ offers, policy, conditionsOf: input.conditionsOf });
 }
 

@@ -68,6 +68,8 @@ export interface Policy {
   readonly ignore: readonly string[];
   /** Providers that the operator's policy leaves out, told apart so that the reason names who decided. */
   readonly forbidden: (provider: string) => boolean;
+  /** The providers that the API key is confined to; null: not confined. */
+  readonly keyProviders: readonly string[] | null;
   readonly fallback: Fallback;
   readonly maxPremium: number;
   readonly maxPriceMicros: Micros | null;
@@ -79,8 +81,13 @@ export interface Policy {
 const DEFAULT_MAX_PREMIUM = 0.25;
 const DEFAULT_VALUE_OF_TIME_USD_PER_HOUR = 1.8;
 
-/** Combines what the tenant may do with what the request asks for. */
-export function combinePolicy(tenant: TenantPolicy, request: RequestRouting, tenantMaxPrice: Micros | null): Policy {
+/** Combines what the tenant and the key may do with what the request asks for. */
+export function combinePolicy(
+  tenant: TenantPolicy,
+  request: RequestRouting,
+  tenantMaxPrice: Micros | null,
+  keyProviders: readonly string[] | null = null,
+): Policy {
   const strictest = (a: Fallback, b: Fallback): Fallback => (FALLBACKS.indexOf(a) < FALLBACKS.indexOf(b) ? a : b);
   const asked = request.allowFallbacks ? (request.fallback ?? 'any') : 'none';
   const sort = request.sort ?? tenant.sort ?? null;
@@ -94,6 +101,7 @@ export function combinePolicy(tenant: TenantPolicy, request: RequestRouting, ten
     ignore: request.ignore,
     forbidden: (provider) =>
       (tenant.only !== undefined && !tenant.only.includes(provider)) || (tenant.ignore?.includes(provider) ?? false),
+    keyProviders,
     fallback: strictest(tenant.fallback ?? 'any', asked),
     maxPremium: premiums.length > 0 ? Math.min(...premiums) : DEFAULT_MAX_PREMIUM,
     maxPriceMicros: firstCeiling === undefined ? null : minMicros(firstCeiling, ...otherCeilings),

@@ -4,17 +4,10 @@
  * triggers that repeat what code asserts stand in the migrations alone.
  */
 import { sql } from 'drizzle-orm';
-import { customType, index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
-import { type Micros, micros } from '../ground/money.ts';
+import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import { flag, money } from './columns.ts';
 
-/** Money: whole micro-dollars in an integer column. The driver hands numbers out, exact up to eight billion dollars. */
-const money = customType<{ data: Micros; driverData: bigint | number }>({
-  dataType: () => 'integer',
-  toDriver: (amount) => BigInt(amount),
-  fromDriver: (stored) => micros(BigInt(stored)),
-});
-
-const flag = (name: string) => integer(name, { mode: 'boolean' });
+export * from './schema-spend.ts';
 
 export const JOB_STATES = ['queued', 'running', 'saving', 'completed', 'failed', 'cancelled'] as const;
 export type JobState = (typeof JOB_STATES)[number];
@@ -41,6 +34,11 @@ export const tenants = sqliteTable('tenants', {
   concurrency: integer('concurrency'),
   ratePerMinute: integer('rate_per_minute'),
   createdAtMs: integer('created_at_ms').notNull(),
+  /** What signs deliveries to a request's own `callback_url`, encrypted; it is shown once. */
+  callbackSecretSealed: text('callback_secret_sealed'),
+  /** The one before, which signs too until then. */
+  oldCallbackSecretSealed: text('old_callback_secret_sealed'),
+  oldCallbackSecretUntilMs: integer('old_callback_secret_until_ms'),
 });
 
 export const apiKeys = sqliteTable(
@@ -59,6 +57,11 @@ export const apiKeys = sqliteTable(
     createdAtMs: integer('created_at_ms').notNull(),
     expiresAtMs: integer('expires_at_ms'),
     revokedAtMs: integer('revoked_at_ms'),
+    /** JSON list of the models it may ask for; null: all. */
+    models: text('models'),
+    /** JSON list of the providers that may serve it; null: all. */
+    providers: text('providers'),
+    ratePerMinute: integer('rate_per_minute'),
   },
   (table) => [
     uniqueIndex('api_keys_digest').on(table.digest),
@@ -212,6 +215,8 @@ export const entries = sqliteTable(
   },
   (table) => [
     index('entries_job').on(table.jobId),
+    index('entries_day').on(table.day, table.id),
+    index('entries_tenant').on(table.tenantId, table.day, table.id),
     uniqueIndex('entries_one_hold').on(table.jobId).where(sql`kind = 'hold'`),
     uniqueIndex('entries_one_ending').on(table.jobId).where(sql`kind in ('settlement', 'release')`),
   ],

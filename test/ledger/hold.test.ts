@@ -175,7 +175,9 @@ describe('the audit', () => {
     tamper(folder, planted);
     const found = await database.read(audit);
     expect(found.ok).toBe(false);
-    expect(found.differences).toEqual(differences.map((difference) => expect.stringMatching(difference)));
+    // What the sums of spend say besides is `spend.test.ts`'s.
+    const ofEntries = found.differences.filter((difference) => !difference.startsWith('spend '));
+    expect(ofEntries).toEqual(differences.map((difference) => expect.stringMatching(difference)));
   });
 });
 

@@ -23,6 +23,7 @@ import { ensureSandboxTenant } from '../../src/ledger/sandbox-tenant.ts';
 import { findTenant, insertTenant, listTenants, type NewTenant, updateTenant } from '../../src/ledger/tenant.ts';
 import type { Database } from '../../src/store/database.ts';
 import { tenants } from '../../src/store/schema.ts';
+import { Sealer } from '../../src/store/seal.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { countingMint, MADE_AT_MS, openStore, openStoreWithTenant } from '../support/rows.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -77,7 +78,7 @@ describe('a key', () => {
     const { database, key } = await openWithKey();
     const shown = await find(database, digestKey(key, PEPPER));
     const { prefix, lastFour } = { prefix: key.slice(0, 14), lastFour: key.slice(-4) };
-    expect(shown).toEqual({ ...KEY, prefix, lastFour, revokedAtMs: null });
+    expect(shown).toEqual({ ...KEY, ...UNCONFINED, prefix, lastFour, revokedAtMs: null });
   });
 
   it('lies in clear nowhere: in no column, and in no byte of the files', async () => {
@@ -156,7 +157,8 @@ describe('a tenant', () => {
 describe('the tenant of the sandbox', () => {
   it('is made once, with the key that everybody knows', async () => {
     const database = openStore();
-    const deps = { database, clock: new ManualClock(), mint: countingMint() };
+    const sealer = new Sealer(new Secret('seal'), systemRandom);
+    const deps = { database, clock: new ManualClock(), mint: countingMint(), sealer };
     await ensureSandboxTenant(deps, PEPPER);
     await ensureSandboxTenant(deps, PEPPER);
     expect((await database.read(listTenants)).map(({ id }) => id)).toEqual(['sandbox']);
@@ -165,6 +167,7 @@ describe('the tenant of the sandbox', () => {
   });
 });
 
+const UNCONFINED = { models: null, providers: null, ratePerMinute: null };
 const KEY: NewKey = { id: 'key_1', tenantId: 'ten_acme', name: 'ci', createdAtMs: MADE_AT_MS + 1, expiresAtMs: null };
 
 const TENANT: NewTenant = {

@@ -71,6 +71,7 @@ export class SimulatedProcess {
       downloads: this.downloads(),
       inspect: (path) => this.through(Promise.resolve(inspect(path))),
       clock,
+      wallMs: () => around.clock.nowMs(),
       random: chance,
       mint,
       log: silent,

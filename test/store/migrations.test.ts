@@ -10,12 +10,23 @@ import { micros } from '../../src/ground/money.ts';
 import { ATTEMPT_TRANSITIONS, JOB_TRANSITIONS } from '../../src/jobs/job.ts';
 import * as schema from '../../src/store/schema.ts';
 import { ATTEMPT_STATES, ENTRY_KINDS, JOB_STATES } from '../../src/store/schema.ts';
+import * as budgets from '../../src/store/schema-budgets.ts';
+import * as webhooks from '../../src/store/schema-webhooks.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
 import { attemptRow, COMPLETED, FAILED, jobRow, openStoreWithTenant, ROOT, store } from '../support/rows.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 const { tenants, apiKeys, jobs, attempts, lanes, entries, processes } = schema;
-const TABLES: readonly SQLiteTable[] = [tenants, apiKeys, jobs, attempts, lanes, entries, processes];
+const { webhookEndpoints, webhookEvents, webhookDeliveries } = webhooks;
+const SPEND_TABLES: readonly SQLiteTable[] = [schema.spend, schema.spendTags, schema.packages];
+const WEBHOOK_TABLES: readonly SQLiteTable[] = [webhookEndpoints, webhookEvents, webhookDeliveries];
+const BUDGET_TABLES: readonly SQLiteTable[] = [budgets.budgets, budgets.budgetCounters, budgets.budgetAlerts];
+const TABLES: readonly SQLiteTable[] = [
+  ...[tenants, apiKeys, jobs, attempts, lanes, entries, processes],
+  ...WEBHOOK_TABLES,
+  ...SPEND_TABLES,
+  ...BUDGET_TABLES,
+];
 const described = TABLES.map((table) => [getTableConfig(table).name, table] as const);
 
 describe('the tables of the migrations', () => {
@@ -69,6 +80,9 @@ describe('the tables of the migrations', () => {
     ['jobs_state', JOB_STATES],
     ['attempts_state', ATTEMPT_STATES],
     ['entries_kind', ENTRY_KINDS],
+    ['webhook_deliveries_state', webhooks.DELIVERY_STATES],
+    ['budgets_scope', budgets.BUDGET_SCOPES],
+    ['budgets_period', budgets.BUDGET_PERIODS],
   ])('the check %s has the words of the code', async (check, words) => {
     expect(await wordsIn(`constraint ${check} check (`)).toEqual(words);
   });
@@ -121,6 +135,72 @@ describe('the tables refuse by themselves', () => {
     await expect(store(database, rows)).rejects.toThrow(says);
   });
 
+  it.each([
+    ['a delivery of an unknown state', { state: 'lost' as webhooks.DeliveryState }, 'webhook_deliveries_state'],
+    ['a pending delivery that is never due', { dueAtMs: null }, 'webhook_deliveries_due'],
+    ['an ended delivery that is due', { state: 'failed' as const }, 'webhook_deliveries_due'],
+    ['a delivery to nowhere', { callbackUrl: null }, 'webhook_deliveries_place'],
+    ['a delivery of no event', { eventId: 'evt_9' }, 'FOREIGN KEY'],
+    ['a delivery to no endpoint', { callbackUrl: null, endpointId: 'whe_9' }, 'FOREIGN KEY'],
+  ])('%s', async (_, change, says) => {
+    const database = await openStoreWithTenant();
+    const event = { id: 'evt_1', tenantId: 'ten_acme', jobId: null, type: 'video.failed', body: '{}', createdAtMs: 0 };
+    const delivery = {
+      id: 'whd_1',
+      eventId: 'evt_1',
+      tenantId: 'ten_acme',
+      endpointId: null,
+      callbackUrl: 'https://a',
+    };
+    const fresh = { state: 'pending', tries: 0, log: '[]', dueAtMs: 0, leaseToken: 0, createdAtMs: 0 } as const;
+    await database.write((tx) => tx.insert(webhookEvents).values(event));
+    const insert = (row: object) =>
+      database.write((tx) => tx.insert(webhookDeliveries).values({ ...delivery, ...fresh, ...row }));
+    await expect(insert(change)).rejects.toThrow(says);
+    await insert({});
+  });
+
+  it('a second event of one job', async () => {
+    const database = await openStoreWithTenant();
+    await store(database, { jobs: [jobRow()] });
+    const event = { tenantId: 'ten_acme', jobId: 'video_1', type: 'video.failed', body: '{}', createdAtMs: 0 };
+    await database.write((tx) => tx.insert(webhookEvents).values({ id: 'evt_1', ...event }));
+    const second = database.write((tx) => tx.insert(webhookEvents).values({ id: 'evt_2', ...event }));
+    await expect(second).rejects.toThrow('webhook_events.job_id');
+  });
+
+  it.each([
+    ['a budget of an unknown scope', { scope: 'team' as budgets.BudgetScope }, 'budgets_scope'],
+    ['a budget of an unknown period', { period: 'week' as budgets.BudgetPeriod }, 'budgets_period'],
+    ['a negative cap', { capMicros: micros(-1n) }, 'budgets_cap'],
+    ['an alert above the cap', { alertPercent: 101 }, 'budgets_alert'],
+    ['a budget of an unknown tenant', { tenantId: 'ten_nobody' }, 'FOREIGN KEY'],
+  ])('%s', async (_, change, says) => {
+    const database = await openStoreWithTenant();
+    await expect(database.write((tx) => tx.insert(budgets.budgets).values({ ...BUDGET, ...change }))).rejects.toThrow(
+      says,
+    );
+    await database.write((tx) => tx.insert(budgets.budgets).values(BUDGET));
+  });
+
+  it.each([
+    ['more in use than the cap', { heldMicros: micros(51n) }, 'budget_counters_ceiling'],
+    ['less held than nothing', { heldMicros: micros(-1n) }, 'budget_counters_held'],
+    ['less settled than nothing', { settledMicros: micros(-1n) }, 'budget_counters_settled'],
+    ['a counter of no budget', { budgetId: 'bud_9' }, 'FOREIGN KEY'],
+  ])('%s', async (_, change, says) => {
+    const database = await openStoreWithTenant();
+    await database.write((tx) => tx.insert(budgets.budgets).values(BUDGET));
+    const counter = { budgetId: BUDGET.id, span: '2026-11', settledMicros: micros(50n), heldMicros: micros(50n) };
+    const insert = (row: object) =>
+      database.write((tx) =>
+        tx.insert(budgets.budgetCounters).values({ ...counter, ceilingMicros: micros(100n), ...row }),
+      );
+    await expect(insert(change)).rejects.toThrow(says);
+    await insert({});
+    await expect(insert({})).rejects.toThrow('budget_counters.budget_id, budget_counters.span');
+  });
+
   it('fewer tasks in a lane than none', async () => {
     const database = await openStoreWithTenant();
     await expect(database.write((tx) => tx.insert(lanes).values({ lane: 'a', running: -1 }))).rejects.toThrow(
@@ -154,6 +234,18 @@ const ENTRY = {
   ...{ id: 'ent_1', kind: 'hold', tenantId: 'ten_acme', keyId: 'key_acme', jobId: 'video_1', attemptId: null },
   ...{ atMs: 0, amountMicros: micros(1n), day: '2026-11-21', pricedBy: 'card row' },
 } as const;
+
+const BUDGET: budgets.BudgetRow = {
+  id: 'bud_1',
+  tenantId: 'ten_acme',
+  scope: 'tenant',
+  ownerId: 'ten_acme',
+  period: 'month',
+  capMicros: micros(100n),
+  alertPercent: null,
+  createdAtMs: 0,
+  updatedAtMs: 0,
+};
 
 type Row = Readonly<Record<string, unknown>>;
 

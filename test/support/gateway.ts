@@ -20,10 +20,16 @@ export interface TestGateway extends Gateway {
   remove(): Promise<void>;
 }
 
-/** A real gateway in this process, on a port and a data directory of its own: quick generations, quick polls. */
-export async function startTestGateway(environment: Environment = {}): Promise<TestGateway> {
+/**
+ * A real gateway in this process, on a port and a data directory of its own: quick generations, quick polls. `change`
+ * is for what no variable says.
+ */
+export async function startTestGateway(
+  environment: Environment = {},
+  change: Partial<Config> = {},
+): Promise<TestGateway> {
   const dataDir = environment.REELAY_DATA_DIR ?? mkdtempSync(join(tmpdir(), 'reelay-test-'));
-  const config = readConfig({
+  const read = readConfig({
     PORT: '0',
     REELAY_DATA_DIR: dataDir,
     REELAY_SANDBOX_SECONDS: '0.2',
@@ -32,6 +38,7 @@ export async function startTestGateway(environment: Environment = {}): Promise<T
     REELAY_LOG_LEVEL: 'silent',
     ...environment,
   });
+  const config = { ...read, ...change };
   const gateway = await startGateway(config);
   const request = (path: string, { key = SANDBOX_KEY, headers, ...init }: RequestInit & { key?: string } = {}) =>
     fetch(gateway.url + path, { ...init, headers: { authorization: `Bearer ${key}`, ...headers } });

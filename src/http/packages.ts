@@ -1,0 +1,264 @@
+/** Prepaid packages and rate cards, for operators: what was bought, what is left, and where prices have moved. */
+import { z } from 'zod';
+import { invalidValue } from '../ground/errors.ts';
+import { newId } from '../ground/id.ts';
+import { ceilToMicros, type Micros, ratio, times, toDisplayNumber, toUsdNumber, usd } from '../ground/money.ts';
+import { DAY_MS, SECOND_MS, utcDay } from '../ground/time.ts';
+import {
+  type BoughtPack,
+  packAccount,
+  packageNamed,
+  reconcilePacks,
+  takeStocks,
+  type UnknownPack,
+  unitCard,
+  unitPriceOf,
+} from '../jobs/packages.ts';
+import { insertPackage, reportsSince } from '../ledger/package.ts';
+import { driftOf } from '../pricing/drift.ts';
+import { ofBillionths, toBillionths } from '../pricing/expected.ts';
+import type { Inventory, PackState } from '../pricing/packs.ts';
+import { surveyCards } from '../pricing/survey.ts';
+import type { PackageRow } from '../store/schema.ts';
+import { bodyOf, listed, listOf, toSeconds } from './admin-shapes.ts';
+import type { Ctx, FrontDeps } from './context.ts';
+import { type Route, readQuery } from './route-table.ts';
+
+const instant = z.union([
+  z.iso.date('expected a day such as 2026-11-20, or Unix seconds').transform((day) => Date.parse(day)),
+  z
+    .number()
+    .int()
+    .positive()
+    .transform((seconds) => seconds * SECOND_MS),
+]);
+const amount = z.union([z.number(), z.string()]).transform((value, context): string => {
+  const text = String(value);
+  if (/^\d{1,9}(\.\d{1,6})?$/.test(text) && Number(text) > 0) return text;
+  context.addIssue({ code: 'custom', message: 'expected a number above 0 with at most six decimals' });
+  return z.NEVER;
+});
+
+const newPackage = z.strictObject({
+  account: z.string().optional().meta({ description: 'Whose it is; the first account that sells units when absent.' }),
+  package: z.string().meta({ description: 'The package of the rate card, such as package-3.' }),
+  bought_at: instant,
+  units: amount.optional().meta({ description: 'As the card has it, when absent; so are price and expiry.' }),
+  price_usd: amount.optional(),
+  expires_at: instant.optional(),
+});
+const packagesQuery = z.object({
+  refresh: z
+    .enum(['true', 'false'], { error: "expected 'true' or 'false'" })
+    .optional()
+    .meta({ description: 'Ask the providers first what is left; their figures may be half a day old.' }),
+});
+
+const packageSchema = z
+  .object({
+    id: z.string(),
+    account: z.string(),
+    package: z.string(),
+    units: z.number(),
+    price_usd: z.number(),
+    unit_price_usd: z.number(),
+    bought_at: z.number().int(),
+    expires_at: z.number().int(),
+    concurrency: z.number().int(),
+    state: z.enum(['drawn_first', 'waiting', 'used_up', 'expired', 'not_yet']),
+    units_drawn: z.number(),
+    clips: z.number().int(),
+    units_left: z.number(),
+    forecast: z
+      .object({ units_expiring: z.number(), usd_expiring: z.number() })
+      .nullable()
+      .meta({ description: 'If the last 14 days go on; null without a clip in them.' }),
+    reported: z
+      .object({ units_left: z.number(), difference: z.number(), at: z.number().int() })
+      .nullable()
+      .meta({ description: 'What the provider says, and how many units more are left by our count.' }),
+  })
+  .meta({ id: 'Package' });
+
+const DRIFT_DAYS_MAX = 90;
+const driftQuery = z.object({
+  days: z.coerce.number().int().min(1).max(DRIFT_DAYS_MAX, `expected 1 to ${DRIFT_DAYS_MAX} days`).default(30),
+});
+const anyObject = z.record(z.string(), z.unknown());
+
+/** The admin routes of packages and rate cards. */
+export function packageAdminRoutes(deps: FrontDeps): Route[] {
+  return [
+    {
+      method: 'post',
+      path: '/packages',
+      summary: 'Register a resource pack that was bought; from now on its unit price counts',
+      body: { schema: newPackage },
+      answer: packageSchema,
+      handle: (c) => register(deps, c),
+    },
+    {
+      method: 'get',
+      path: '/packages',
+      summary: 'Resource packs: drawn, left, and what will lapse unused; on request against the provider',
+      query: packagesQuery,
+      answer: z.object({
+        object: z.literal('list'),
+        data: z.array(packageSchema),
+        uncovered: z.array(z.object({ account: z.string(), units: z.number() })),
+        unregistered: z.array(anyObject).optional(),
+        unanswered: z.array(z.string()).optional(),
+      }),
+      handle: (c) => show(deps, c),
+    },
+    {
+      method: 'get',
+      path: '/rate-cards',
+      summary: 'Rate cards with their dates and sources, and which are in force',
+      answer: listOf(anyObject),
+      handle: (c) => showCards(deps, c),
+    },
+    {
+      method: 'get',
+      path: '/rate-cards/drift',
+      summary: 'What providers reported against what each card row expects, with a new row where they keep differing',
+      query: driftQuery,
+      answer: listOf(anyObject),
+      handle: (c) => showDrift(deps, c),
+    },
+  ];
+}
+
+async function register(deps: FrontDeps, c: Ctx): Promise<Response> {
+  const body = await bodyOf(c, newPackage);
+  const row = newRow(deps, body);
+  await deps.jobs.database.write((tx) => insertPackage(tx, row));
+  await deps.packs.refresh();
+  deps.log.info('package registered', { account: row.account, detail: row.package });
+  const stocks = await takeStocks(deps.jobs);
+  const stock = stocks.find(({ account }) => account === row.account);
+  const state = stock?.inventory.packs.find(({ pack }) => pack.id === row.id);
+  return c.json(stock && state ? showPack(state, stock.inventory, deps.jobs.clock.nowMs()) : { id: row.id });
+}
+
+function newRow({ jobs }: FrontDeps, body: z.infer<typeof newPackage>): PackageRow {
+  const account = packAccount(jobs, body.account);
+  const day = utcDay(body.bought_at);
+  const card = account && (unitCard(jobs, account, day) ?? unitCard(jobs, account, utcDay(jobs.clock.nowMs())));
+  if (!account || !card) {
+    const named = body.account === undefined ? 'no account' : `not '${body.account.slice(0, 60)}'`;
+    throw invalidValue('account', `Invalid value for 'account': expected one that draws on packages, ${named}.`);
+  }
+  const sold = packageNamed(card, body.package);
+  if (!sold) {
+    const known = card.packages.map(({ id }) => id).join(', ');
+    throw invalidValue(
+      'package',
+      `Invalid value for 'package': expected one of ${known}, got '${body.package.slice(0, 60)}'.`,
+    );
+  }
+  const expiresAtMs = body.expires_at ?? body.bought_at + sold.validity_days * DAY_MS;
+  if (expiresAtMs <= body.bought_at)
+    throw invalidValue('expires_at', "Invalid value for 'expires_at': not after 'bought_at'.");
+  return {
+    id: jobs.mint('pack'),
+    account: account.id,
+    package: sold.id,
+    units: body.units ?? String(toDisplayNumber(sold.units)),
+    priceMicros: body.price_usd === undefined ? sold.price_usd : usd(body.price_usd),
+    concurrency: sold.concurrent_tasks,
+    boughtAtMs: body.bought_at,
+    expiresAtMs,
+    reportedId: null,
+    reportedLeft: null,
+    reportedAtMs: null,
+    createdAtMs: jobs.clock.nowMs(),
+  };
+}
+
+async function show(deps: FrontDeps, c: Ctx): Promise<Response> {
+  const { refresh } = readQuery(c, packagesQuery);
+  const found = refresh === 'true' ? await reconcilePacks(deps.jobs) : null;
+  const stocks = await takeStocks(deps.jobs);
+  const nowMs = deps.jobs.clock.nowMs();
+  return c.json({
+    object: 'list',
+    data: stocks.flatMap(({ inventory }) => inventory.packs.map((state) => showPack(state, inventory, nowMs))),
+    uncovered: stocks
+      .filter(({ inventory }) => inventory.uncovered > 0n)
+      .map(({ account, inventory }) => ({ account, units: unitsOf(inventory.uncovered) })),
+    ...(found && { unregistered: found.unknown.map(showUnknown), unanswered: found.unanswered }),
+  });
+}
+
+const unitsOf = (billionths: bigint): number => toDisplayNumber(ofBillionths(billionths));
+
+const showUnknown = ({ account, id, name, unitsTotal, unitsLeft, expiresAtMs, active }: UnknownPack): object => ({
+  account,
+  id,
+  name,
+  units: Number(unitsTotal),
+  units_left: Number(unitsLeft),
+  expires_at: toSeconds(expiresAtMs),
+  active,
+});
+
+function showPack(
+  { pack, drawn, left, clips, expiring }: PackState<BoughtPack>,
+  { next }: Inventory<BoughtPack>,
+  nowMs: number,
+): z.infer<typeof packageSchema> {
+  const { row } = pack;
+  const worth = (units: bigint): Micros => ceilToMicros(times(ofBillionths(units), unitPriceOf(row)));
+  return {
+    id: row.id,
+    account: row.account,
+    package: row.package,
+    units: Number(row.units),
+    price_usd: toUsdNumber(row.priceMicros),
+    unit_price_usd: toDisplayNumber(unitPriceOf(row)),
+    bought_at: toSeconds(row.boughtAtMs) ?? 0,
+    expires_at: toSeconds(row.expiresAtMs) ?? 0,
+    concurrency: row.concurrency,
+    state: stateOf(pack, left, next, nowMs),
+    units_drawn: unitsOf(drawn),
+    clips,
+    units_left: unitsOf(left),
+    forecast:
+      expiring === null ? null : { units_expiring: unitsOf(expiring), usd_expiring: toUsdNumber(worth(expiring)) },
+    reported: showReported(row, left),
+  };
+}
+
+function stateOf(pack: BoughtPack, left: bigint, next: BoughtPack | null, nowMs: number) {
+  if (pack.id === next?.id) return 'drawn_first';
+  if (pack.expiresAtMs <= nowMs) return 'expired';
+  if (left === 0n) return 'used_up';
+  return pack.boughtAtMs > nowMs ? 'not_yet' : 'waiting';
+}
+
+function showReported({ reportedLeft, reportedAtMs }: PackageRow, left: bigint) {
+  if (reportedLeft === null || reportedAtMs === null) return null;
+  const said = toBillionths(ratio(reportedLeft));
+  return { units_left: unitsOf(said), difference: unitsOf(left - said), at: toSeconds(reportedAtMs) ?? 0 };
+}
+
+function showCards({ jobs }: FrontDeps, c: Ctx): Response {
+  const nowMs = jobs.clock.nowMs();
+  const cards = surveyCards(jobs.cards, utcDay(nowMs), nowMs);
+  return listed(
+    c,
+    cards.map(({ ageDays, ...card }) => ({ ...card, age_days: ageDays })),
+  );
+}
+
+const NO_CHANCE = { bytes: (length: number) => new Uint8Array(length), fraction: () => 0 };
+
+async function showDrift({ jobs }: FrontDeps, c: Ctx): Promise<Response> {
+  const { days } = readQuery(c, driftQuery);
+  const atMs = jobs.clock.nowMs() - days * DAY_MS;
+  const fromId = newId('att', atMs, NO_CHANCE);
+  const reports = await jobs.database.read((tx) => reportsSince(tx, { atMs, fromId }));
+  const attempts = reports.map((report) => ({ ...report, usage: JSON.parse(report.usage) }));
+  return listed(c, driftOf(attempts, jobs.cards));
+}

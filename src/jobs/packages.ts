@@ -1,0 +1,193 @@
+/** The prepaid packs of each account: what is left of them, what the provider says is left, and what a unit costs now. */
+import type { ReportedPack } from '../../providers/contract.ts';
+import { dividedBy, type Ratio, ratio, ratioOfMicros } from '../ground/money.ts';
+import { DAY_MS, MINUTE_MS, utcDay } from '../ground/time.ts';
+import { clipsSince, type FinishedClip, listPackages, noteReported } from '../ledger/package.ts';
+import { expectedOf, reportedAs, toBillionths } from '../pricing/expected.ts';
+import type { Seller } from '../pricing/offers.ts';
+import { type Draw, type Inventory, type Pack, takeStock } from '../pricing/packs.ts';
+import type { RateCard, ResourcePackage } from '../pricing/rate-card.ts';
+import type { PackageRow } from '../store/schema.ts';
+import type { ProviderAccount } from '../wire/provider-account.ts';
+import type { Deps } from './deps.ts';
+
+export type PackDeps = Pick<Deps, 'database' | 'clock' | 'cards' | 'accounts' | 'wire' | 'log'>;
+
+export interface BoughtPack extends Pack {
+  readonly row: PackageRow;
+}
+
+export interface AccountStock {
+  readonly account: string;
+  readonly inventory: Inventory<BoughtPack>;
+}
+
+/** What one unit of the pack costs. */
+export const unitPriceOf = ({ priceMicros, units }: PackageRow): Ratio =>
+  dividedBy(ratioOfMicros(priceMicros), ratio(units));
+
+const REFRESH_EVERY_MS = MINUTE_MS;
+
+/** Knows which pack each account draws on now, so that a clip is priced by what its units cost. */
+export class PackBook {
+  private readonly deps: PackDeps;
+  private drawn: ReadonlyMap<string, PackageRow> = new Map();
+  private priced = new WeakMap<readonly Seller[], readonly Seller[]>();
+  private cancel: () => void = () => {};
+  private stopped = false;
+
+  constructor(deps: PackDeps) {
+    this.deps = deps;
+  }
+
+  /** Looks now and once a minute from now on. */
+  async start(): Promise<void> {
+    await this.refresh();
+    this.again();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.cancel();
+  }
+
+  /** Looks at the packs now: after one was registered, say. */
+  async refresh(): Promise<void> {
+    const stocks = await takeStocks(this.deps);
+    const next = stocks.flatMap(({ account, inventory }) =>
+      inventory.next ? [[account, inventory.next.row] as const] : [],
+    );
+    this.drawn = new Map(next);
+    this.priced = new WeakMap();
+  }
+
+  /** The sellers, each at the unit price of the pack it draws on; those without a pack as they are. */
+  sellers(all: readonly Seller[]): readonly Seller[] {
+    const known = this.priced.get(all);
+    if (known) return known;
+    const priced = all.map((seller): Seller => {
+      const pack = this.drawn.get(seller.account);
+      return pack ? { ...seller, packageId: pack.package, unitPrice: unitPriceOf(pack) } : seller;
+    });
+    this.priced.set(all, priced);
+    return priced;
+  }
+
+  private again(): void {
+    if (this.stopped) return;
+    this.cancel = this.deps.clock.after(REFRESH_EVERY_MS, () => {
+      this.refresh()
+        .catch((error) => this.deps.log.error('background work failed', { error }))
+        .finally(() => this.again());
+    });
+  }
+}
+
+/** What is left of every registered pack, by account. */
+export async function takeStocks(deps: PackDeps): Promise<AccountStock[]> {
+  const rows = await deps.database.read(listPackages);
+  const stocks: AccountStock[] = [];
+  for (const account of new Set(rows.map((row) => row.account))) {
+    const packs = rows.filter((row) => row.account === account).map(packOf);
+    const sinceMs = Math.min(...packs.map((pack) => pack.boughtAtMs));
+    const clips = await deps.database.read((tx) => clipsSince(tx, account, sinceMs));
+    const draws = clips.flatMap((clip) => drawOf(deps, clip));
+    stocks.push({ account, inventory: takeStock(packs, draws, deps.clock.nowMs()) });
+  }
+  return stocks;
+}
+
+const packOf = (row: PackageRow): BoughtPack => {
+  const { id, boughtAtMs, expiresAtMs } = row;
+  return { id, units: toBillionths(ratio(row.units)), boughtAtMs, expiresAtMs, row };
+};
+
+/** What the clip took of a pack: as reported, else as its card row says. Nothing, where it was paid in cash. */
+function drawOf({ cards }: PackDeps, clip: FinishedClip): Draw[] {
+  const [name = '', effective = ''] = clip.card.split('@');
+  const card = cards.all.find((dated) => dated.card === name && dated.effective === effective);
+  const expected = card ? expectedOf(card, clip.rate, clip.lengthMs) : null;
+  if (expected?.unit !== 'unit') return [];
+  const units = clip.usage === null ? expected.quantity : reportedAs(expected, JSON.parse(clip.usage));
+  return units ? [{ atMs: clip.endedAtMs, units: toBillionths(units) }] : [];
+}
+
+/** The account that packs are for where none is named: the first whose provider sells units. */
+export function packAccount(deps: PackDeps, name: string | undefined): ProviderAccount | null {
+  if (name !== undefined) return deps.accounts.get(name) ?? null;
+  const day = utcDay(deps.clock.nowMs());
+  const found = [...deps.accounts.values()].find((account) => unitCard(deps, account, day));
+  return found ?? null;
+}
+
+/** The card of the account's provider, if it sells packs on that day. */
+export function unitCard({ cards }: PackDeps, { provider }: ProviderAccount, day: string): RateCard | null {
+  const card = cards.ofProvider(provider.id, day);
+  return card && card.packages.length > 0 ? card : null;
+}
+
+/** The package of that id on the card. */
+export const packageNamed = (card: RateCard, id: string): ResourcePackage | null =>
+  card.packages.find((sold) => sold.id === id) ?? null;
+
+/** A pack that the provider knows and nobody has registered. */
+export interface UnknownPack extends ReportedPack {
+  readonly account: string;
+}
+
+/** Packs of one size whose expiry is this close are taken for the same one. */
+const SAME_WITHIN_MS = 2 * DAY_MS;
+
+/**
+ * Asks the provider of each account with packs what is left of them, and writes it down. Packs nobody has registered come
+ * back, and the accounts that did not answer. The provider's figures may be half a day old.
+ */
+export async function reconcilePacks(deps: PackDeps): Promise<{ unknown: UnknownPack[]; unanswered: string[] }> {
+  const rows = await deps.database.read(listPackages);
+  const unknown: UnknownPack[] = [];
+  const unanswered: string[] = [];
+  for (const name of new Set(rows.map((row) => row.account))) {
+    const account = deps.accounts.get(name);
+    const own = rows.filter((row) => row.account === name);
+    const reported = account ? await askForPacks(deps, account, own) : null;
+    if (!reported) {
+      unanswered.push(name);
+      continue;
+    }
+    const matched = new Set<string>();
+    for (const pack of reported) {
+      const row = matchOf(own, pack, matched);
+      if (!row) unknown.push({ ...pack, account: name });
+      else {
+        matched.add(row.id);
+        const said = { reportedId: pack.id, reportedLeft: pack.unitsLeft, reportedAtMs: deps.clock.nowMs() };
+        await deps.database.write((tx) => noteReported(tx, row.id, said));
+      }
+    }
+  }
+  return { unknown, unanswered };
+}
+
+async function askForPacks(
+  deps: PackDeps,
+  { connection, target }: ProviderAccount,
+  own: readonly PackageRow[],
+): Promise<readonly ReportedPack[] | null> {
+  if (!connection.balance) return null;
+  const nowMs = deps.clock.nowMs();
+  const input = { fromMs: Math.min(...own.map((row) => row.boughtAtMs)) - SAME_WITHIN_MS, toMs: nowMs };
+  const answer = await deps.wire.read(target, connection.balance.request(input, nowMs));
+  const outcome = answer.kind === 'answered' ? connection.balance.response(answer.response, input) : null;
+  return outcome?.state === 'balance' ? (outcome.packs ?? []) : null;
+}
+
+function matchOf(own: readonly PackageRow[], pack: ReportedPack, matched: ReadonlySet<string>): PackageRow | null {
+  const known = own.find((row) => row.reportedId === pack.id);
+  if (known) return known;
+  const apart = (row: PackageRow): number => Math.abs(row.expiresAtMs - pack.expiresAtMs);
+  const alike = own
+    .filter((row) => row.reportedId === null && !matched.has(row.id))
+    .filter((row) => Number(row.units) === Number(pack.unitsTotal) && apart(row) <= SAME_WITHIN_MS)
+    .sort((a, b) => apart(a) - apart(b));
+  return alike[0] ?? null;
+}

@@ -1,0 +1,79 @@
+/** Rows of prepaid packages, and of the clips that drew on them. */
+import { and, asc, eq, gte, isNotNull, sql } from 'drizzle-orm';
+import type { Tx } from '../store/database.ts';
+import { attempts, jobs, type PackageRow, packages } from '../store/schema.ts';
+
+export async function insertPackage(tx: Tx, row: PackageRow): Promise<void> {
+  await tx.insert(packages).values(row);
+}
+
+/** Every package, by account and then in the order in which they are drawn. */
+export async function listPackages(tx: Tx): Promise<PackageRow[]> {
+  return await tx
+    .select()
+    .from(packages)
+    .orderBy(asc(packages.account), asc(packages.expiresAtMs), asc(packages.boughtAtMs), asc(packages.id));
+}
+
+/** Writes down what the provider says of the pack. */
+export async function noteReported(
+  tx: Tx,
+  id: string,
+  reported: Pick<PackageRow, 'reportedId' | 'reportedLeft' | 'reportedAtMs'>,
+): Promise<void> {
+  await tx.update(packages).set(reported).where(eq(packages.id, id));
+}
+
+/** A finished clip of the account, with what is needed to know how many units it took. */
+export interface FinishedClip {
+  readonly card: string;
+  readonly rate: string;
+  /** The provider's report as JSON; null where there was none. */
+  readonly usage: string | null;
+  readonly endedAtMs: number;
+  readonly lengthMs: number;
+}
+
+const lengthMs = sql<number>`coalesce(${jobs.seconds} * 1000, ${jobs.fileDurationMs}, 0)`;
+
+/** The account's clips that finished since: as many as packs can have paid for, not as many as there ever were. */
+export async function clipsSince(tx: Tx, account: string, sinceMs: number): Promise<FinishedClip[]> {
+  const rows = await tx
+    .select({
+      card: attempts.card,
+      rate: attempts.rate,
+      usage: attempts.usage,
+      endedAtMs: attempts.endedAtMs,
+      lengthMs,
+    })
+    .from(attempts)
+    .innerJoin(jobs, eq(jobs.id, attempts.jobId))
+    .where(and(eq(attempts.account, account), eq(attempts.state, 'succeeded'), gte(attempts.endedAtMs, sinceMs)));
+  return rows.map(({ endedAtMs, ...row }) => ({ ...row, endedAtMs: endedAtMs ?? sinceMs }));
+}
+
+const GROUPS_MAX = 20_000;
+
+/** What was reported since, like attempts together; `fromId` bounds the search by the ids, which carry their time. */
+export async function reportsSince(tx: Tx, since: { readonly atMs: number; readonly fromId: string }) {
+  return await tx
+    .select({
+      card: attempts.card,
+      rate: attempts.rate,
+      usage: sql<string>`${attempts.usage}`,
+      lengthMs,
+      count: sql<number>`count(*)`,
+    })
+    .from(attempts)
+    .innerJoin(jobs, eq(jobs.id, attempts.jobId))
+    .where(
+      and(
+        gte(attempts.id, since.fromId),
+        eq(attempts.state, 'succeeded'),
+        gte(attempts.endedAtMs, since.atMs),
+        isNotNull(attempts.usage),
+      ),
+    )
+    .groupBy(attempts.card, attempts.rate, attempts.usage, lengthMs)
+    .limit(GROUPS_MAX);
+}

@@ -1,0 +1,84 @@
+/** Packs: which one a clip draws on, what is left, and what lapses if things go on as they were. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Draw, type Pack, takeStock } from '../../src/pricing/packs.ts';
+
+const DAY_MS = 86_400_000;
+const NOW_MS = Date.UTC(2026, 10, 21, 12);
+const day = (days: number): number => NOW_MS + days * DAY_MS;
+const pack = (id: string, units: bigint, bought: number, expires: number): Pack => ({
+  id,
+  units,
+  boughtAtMs: day(bought),
+  expiresAtMs: day(expires),
+});
+const draw = (days: number, units: bigint): Draw => ({ atMs: day(days), units });
+const stock = (packs: Pack[], draws: Draw[]) => {
+  const { packs: states, next, uncovered } = takeStock(packs, draws, NOW_MS);
+  return {
+    left: Object.fromEntries(states.map((one) => [one.pack.id, one.left])),
+    next: next?.id ?? null,
+    uncovered,
+    states,
+  };
+};
+
+describe('a clip', () => {
+  it('draws on the pack that expires first, whenever it was bought', () => {
+    const packs = [pack('long', 100n, -50, 100), pack('short', 100n, -5, 20)];
+    expect(stock(packs, [draw(-3, 30n)])).toMatchObject({ left: { long: 100n, short: 70n }, next: 'short' });
+  });
+
+  it('draws on what was valid then, not on what is now', () => {
+    const packs = [pack('over', 100n, -40, -10), pack('now', 100n, -20, 50)];
+    const { left, next } = stock(packs, [draw(-30, 5n), draw(-15, 7n), draw(-1, 9n)]);
+    expect({ left, next }).toEqual({ left: { over: 88n, now: 91n }, next: 'now' });
+  });
+
+  it('takes the rest from the next pack, and what no pack could pay is told', () => {
+    const packs = [pack('a', 10n, -5, 20), pack('b', 10n, -5, 30)];
+    const { left, uncovered, next } = stock(packs, [draw(-1, 8n), draw(-1, 8n), draw(-1, 8n), draw(-10, 3n)]);
+    expect({ left, uncovered, next }).toEqual({ left: { a: 0n, b: 0n }, uncovered: 7n, next: null });
+  });
+
+  it('leaves as much as it did not draw, over any history', () => {
+    const packs = [pack('a', 1_000n, -60, 5), pack('b', 500n, -20, 40), pack('c', 800n, -90, -30)];
+    const draws = fc.array(
+      fc.record({ atMs: fc.integer({ min: day(-100), max: NOW_MS }), units: fc.bigInt(0n, 400n) }),
+    );
+    fc.assert(
+      fc.property(draws, (history) => {
+        const { packs: states, uncovered } = takeStock(packs, history, NOW_MS);
+        const drawn = states.reduce((sum, state) => sum + state.drawn, 0n);
+        expect(drawn + uncovered).toBe(history.reduce((sum, { units }) => sum + units, 0n));
+        for (const { pack: of, left } of states) expect(left >= 0n && left <= of.units).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('the forecast', () => {
+  const expiring = (packs: Pack[], draws: Draw[]) => stock(packs, draws).states.map((state) => state.expiring);
+
+  it('is unknown without a clip in the last 14 days', () => {
+    expect(expiring([pack('a', 100n, -60, 10)], [draw(-20, 5n)])).toEqual([null]);
+  });
+
+  it('plays the last 14 days once more, until each pack lapses', () => {
+    const everyDay = Array.from({ length: 14 }, (_, index) => draw(-index - 0.5, 2n));
+    // 72 left; two a day for ten days.
+    expect(expiring([pack('a', 100n, -30, 10)], everyDay)).toEqual([52n]);
+    expect(expiring([pack('a', 100n, -30, 60)], everyDay)).toEqual([0n]);
+  });
+
+  it('draws on the pack that expires first there, too', () => {
+    const everyDay = Array.from({ length: 14 }, (_, index) => draw(-index - 0.5, 2n));
+    const packs = [pack('short', 48n, -30, 5), pack('long', 100n, -30, 30)];
+    // 20 left of the short one lasts five of its ten days; the long one pays for 25 days at two a day.
+    expect(expiring(packs, everyDay)).toEqual([10n, 50n]);
+  });
+
+  it('has nothing to say of a pack that is over', () => {
+    expect(expiring([pack('over', 100n, -60, -1), pack('a', 10n, -5, 20)], [draw(-2, 1n)])[0]).toBeNull();
+  });
+});
