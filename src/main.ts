@@ -46,6 +46,8 @@ export interface Gateway {
 
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 300_000;
+/** Longer than proxies and clients keep an idle connection: whoever closes first resets a request of the other. */
+const KEEP_ALIVE_MS = 65_000;
 const HEADER_BYTES_MAX = 16_384;
 const HEADERS_MAX = 64;
 const SOCKETS_MAX = 2_000;
@@ -161,6 +163,7 @@ async function listen(fetch: Parameters<typeof createAdaptorServer>[0]['fetch'],
       requestTimeout: REQUEST_TIMEOUT_MS,
     },
   }) as Server;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.maxHeadersCount = HEADERS_MAX;
   server.maxConnections = SOCKETS_MAX;
   await new Promise<void>((resolve, reject) => {

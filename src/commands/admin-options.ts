@@ -23,13 +23,19 @@ export interface Listed {
 export const tenantPath = (id: string): string => `/admin/v1/tenants/${encodeURIComponent(id)}`;
 export const keyPath = (id: string): string => `/admin/v1/keys/${encodeURIComponent(id)}`;
 
-/** A whole number of at least 1; null for `none`. Throws what commander tells as a mistake in the words. */
-export function wholeOrNone(text: string): number | null {
-  if (text === 'none') return null;
+/** A limit as it was said: commander takes a null for no value at all. */
+export type Limit = number | 'none';
+
+/** A whole number of at least 1, or `none`. Throws what commander tells as a mistake in the words. */
+export function wholeOrNone(text: string): Limit {
+  if (text === 'none') return text;
   const value = Number(text);
   if (/^\d{1,7}$/.test(text) && value >= 1) return value;
   throw new InvalidArgumentError('Expected a whole number of at least 1, or none.');
 }
+
+/** The limit as it is sent: null lifts it. */
+export const limitOf = (limit: Limit): number | null => (limit === 'none' ? null : limit);
 
 /** Names with commas between them. */
 export function namesOf(text: string): string[] {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type Common, type Listed, tenantPath, wholeOrNone, withCommon } from './admin-options.ts';
+import { type Common, type Limit, type Listed, limitOf, tenantPath, wholeOrNone, withCommon } from './admin-options.ts';
 import { adminAccess, call, Failure } from './client.ts';
 import { printJson, printLine, printTable } from './print.ts';
 
@@ -39,15 +39,15 @@ export function addTenantCommands(program: Command): void {
 interface Changes extends Common {
   readonly name?: string;
   readonly markup?: string;
-  readonly concurrency?: number | null;
-  readonly ratePerMinute?: number | null;
+  readonly concurrency?: Limit;
+  readonly ratePerMinute?: Limit;
 }
 
 const changesOf = ({ name, markup, concurrency, ratePerMinute }: Changes): Record<string, unknown> => ({
   ...(name !== undefined && { name }),
   ...(markup !== undefined && { markup_percent: markup }),
-  ...(concurrency !== undefined && { concurrency }),
-  ...(ratePerMinute !== undefined && { rate_per_minute: ratePerMinute }),
+  ...(concurrency !== undefined && { concurrency: limitOf(concurrency) }),
+  ...(ratePerMinute !== undefined && { rate_per_minute: limitOf(ratePerMinute) }),
 });
 
 async function createTenant(name: string, options: Changes & { readonly id?: string }): Promise<void> {

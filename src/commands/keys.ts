@@ -4,7 +4,9 @@ import {
   type Common,
   instantOf,
   keyPath,
+  type Limit,
   type Listed,
+  limitOf,
   namesOf,
   namesShown,
   tenantPath,
@@ -19,7 +21,7 @@ interface CreateOptions extends Common {
   readonly expires?: number;
   readonly models?: readonly string[];
   readonly providers?: readonly string[];
-  readonly ratePerMinute?: number | null;
+  readonly ratePerMinute?: Limit;
 }
 
 /** `reelay keys …`: who may ask. Needs REELAY_ADMIN_KEY. */
@@ -53,7 +55,7 @@ async function createKey(tenant: string, options: CreateOptions): Promise<void> 
     ...(expires !== undefined && { expires_at: expires }),
     ...(models && { models }),
     ...(providers && { providers }),
-    ...(ratePerMinute !== undefined && { rate_per_minute: ratePerMinute }),
+    ...(ratePerMinute !== undefined && { rate_per_minute: limitOf(ratePerMinute) }),
   });
   if (options.json) return printJson(key);
   printLine(`${key.key}`);

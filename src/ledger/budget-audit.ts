@@ -1,19 +1,22 @@
 import { formatUsd, type Micros, sumMicros, ZERO_MICROS } from '../ground/money.ts';
 import { utcMonth } from '../ground/time.ts';
-import type { Tx } from '../store/database.ts';
+import { statement, type Tx } from '../store/database.ts';
 import type { EntryRow } from '../store/schema.ts';
 import { type BudgetRow, budgetCounters, budgets } from '../store/schema-budgets.ts';
 import { type Used, usedOf } from './budget-counters.ts';
 
 const NOTHING: Used = { settledMicros: ZERO_MICROS, heldMicros: ZERO_MICROS };
 
+const budgetRows = (tx: Tx) => tx.select().from(budgets).prepare();
+const counterRows = (tx: Tx) => tx.select().from(budgetCounters).prepare();
+
 /** Holds every counter of every budget against the entries, and against its cap. Each difference in words. */
 export async function faultsOfBudgets(tx: Tx, byJob: ReadonlyMap<string, readonly EntryRow[]>): Promise<string[]> {
-  const rows = await tx.select().from(budgets);
+  const rows = await statement(tx, budgetRows).execute();
   if (rows.length === 0) return [];
   const byId = new Map(rows.map((row) => [row.id, row]));
   const counted = sumsOf(byJob);
-  const counters = await tx.select().from(budgetCounters);
+  const counters = await statement(tx, counterRows).execute();
   return counters.flatMap((counter) => {
     const budget = byId.get(counter.budgetId);
     if (!budget) return [`budget ${counter.budgetId}: a counter for ${counter.span} without its budget`];

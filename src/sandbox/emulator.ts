@@ -206,6 +206,8 @@ export class Emulator {
 
   private async listen(port: number): Promise<void> {
     const server = createAdaptorServer({ fetch: this.app.fetch, createServer }) as Server;
+    // A pooled connection that is closed while a request is on its way would look like a fault that nobody ordered.
+    server.keepAliveTimeout = 120_000;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(port, '127.0.0.1', () => resolve());

@@ -90,6 +90,18 @@ const PLANTED: readonly Planted[] = [
     shows: /0 holds, expected 1/,
   },
   {
+    bug: 'a hold counts in no budget',
+    module: '../../src/ledger/budget.ts',
+    plant: () => ({ holdInBudgets: async () => [] }),
+    shows: /budget (tenant|key) .* held, its entries/,
+  },
+  {
+    bug: 'the end of a hold counts in no budget',
+    module: '../../src/ledger/budget-counters.ts',
+    plant: () => ({ endInBudgets: async () => {} }),
+    shows: /budget (tenant|key) .* held, its entries/,
+  },
+  {
     bug: 'a video is completed without a settlement',
     module: '../../src/ledger/account.ts',
     plant: () => ({ settleHold: async () => {} }),

@@ -12,7 +12,7 @@ import { openSqlite } from '../../src/store/sqlite.ts';
 import { Chance } from './chance.ts';
 import { faultsAtEnd, faultsNow } from './invariants.ts';
 import { SimulatedProcess, type Surroundings } from './process.ts';
-import { addTenant, admissionFor, deliverHook, freshFolder, migrationsFolder } from './stage.ts';
+import { addTenant, admissionFor, capTenant, deliverHook, freshFolder, migrationsFolder } from './stage.ts';
 import { VirtualClock } from './virtual-clock.ts';
 import { type Weather, World } from './world.ts';
 
@@ -99,6 +99,7 @@ class Simulation {
   async run(): Promise<SimulationResult> {
     onCrashPoint(() => this.reachedCrashPoint());
     await addTenant(this.database, this.clock.nowMs());
+    if (this.seed % 3 === 2) await capTenant(this.database, this.seed, this.clock.nowMs());
     await this.startProcess();
     this.planEvents();
     while (this.faults.length === 0 && this.steps < STEPS_MAX && this.clock.monotonicMs() < LONGEST_MS) {

@@ -2,10 +2,12 @@
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { micros } from '../../src/ground/money.ts';
 import type { VideoRequest } from '../../src/ground/video-request.ts';
 import type { Admission } from '../../src/jobs/admit.ts';
 import { digestOf } from '../../src/jobs/hook.ts';
 import { attemptOfHook, noteAnnouncedTask } from '../../src/jobs/rows.ts';
+import { setBudget } from '../../src/ledger/budget.ts';
 import { consider } from '../../src/routing/consider.ts';
 import { NO_ROUTING, type RequestRouting } from '../../src/routing/policy.ts';
 import { idleConditions } from '../../src/routing/score.ts';
@@ -43,6 +45,23 @@ export async function addTenant(database: Database, nowMs: number): Promise<void
     await tx.insert(apiKeys).values({ id: 'key_one', tenantId: 'ten_one', digest: 'd', ...shown, ...fields });
   });
 }
+
+/**
+ * Caps that some of the clips of a seed do not fit under, for the tenant and for its key. From the seed and not from
+ * chance: a seed without caps stays what it was. That they are kept is for the audit to say, after every step.
+ */
+export async function capTenant(database: Database, seed: number, nowMs: number): Promise<void> {
+  const tenant = { scope: 'tenant', ownerId: 'ten_one', period: 'day', capMicros: micros(600_000n) } as const;
+  const key = { scope: 'key', ownerId: 'key_one', period: 'total', capMicros: micros(1_200_000n) } as const;
+  const mint = (prefix: string): string => `${prefix}_${seed}_${++minted}`;
+  await database.write(async (tx) => {
+    for (const budget of seed % 2 === 0 ? [tenant, key] : [key]) {
+      await setBudget(tx, { ...budget, tenantId: 'ten_one', alertPercent: 50 }, { nowMs, mint });
+    }
+  });
+}
+
+let minted = 0;
 
 /** A clip whose prompt is its own id, so that the world knows whose task it makes. */
 export function requestFor(videoId: string, seconds: number): VideoRequest {

@@ -61,7 +61,7 @@ it.each(PROVIDERS.map((provider) => [provider.id, provider] as const))(
     const [names = []] = provider.settings.credentialVariables;
     const { submit } = provider.connect(Object.fromEntries(names.map((name) => [name, 'k'])));
     const response = { origin: 'https://x.example', status: 200, headers: {}, body: deep };
-    expect(submit.response(response, {} as never)).toMatchObject({ state: 'failure' });
+    expect(submit.response(response, { upstream: '' } as never)).toMatchObject({ state: 'failure' });
   },
 );
 
