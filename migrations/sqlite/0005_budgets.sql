@@ -17,8 +17,6 @@ create table budgets (
 --> statement-breakpoint
 create unique index budgets_owner on budgets (scope, owner_id, period);
 --> statement-breakpoint
-create index budgets_tenant on budgets (tenant_id, id);
---> statement-breakpoint
 -- What is settled and held under a budget in each of its periods. The ceiling is the cap, or what was in use when the cap
 -- was lowered below it: so the last check holds at every instant, whatever is done to the cap.
 create table budget_counters (

@@ -1,9 +1,9 @@
 /** The routes of budgets: an operator sets them, a tenant sees what is left. */
 import { z } from 'zod';
 import { GatewayError } from '../ground/errors.ts';
-import { type Micros, minMicros } from '../ground/money.ts';
+import { formatUsd, type Micros, minMicros } from '../ground/money.ts';
 import type { VideoRequest } from '../ground/video-request.ts';
-import { recordAlerts } from '../jobs/events.ts';
+import { logAlerts, recordAlerts } from '../jobs/events.ts';
 import { type BudgetName, budgetsOfCaller, removeBudget, setBudget } from '../ledger/budget.ts';
 import { consider } from '../routing/consider.ts';
 import { NO_ROUTING } from '../routing/policy.ts';
@@ -74,12 +74,13 @@ async function put(deps: FrontDeps, c: Ctx, scope: BudgetScope): Promise<Respons
   const name = await named(deps, c, scope);
   const { cap_usd: capMicros, alert_percent: percent } = await bodyOf(c, budgetChange);
   const stamp = { nowMs: clock.nowMs(), mint };
-  const state = await database.write(async (tx) => {
+  const { state, alerts } = await database.write(async (tx) => {
     const set = await setBudget(tx, { ...name, capMicros, alertPercent: percent ?? null }, stamp);
     await recordAlerts(tx, deps.jobs, set.alerts, stamp);
-    return set.state;
+    return set;
   });
-  log.info('budget set', { tenant: name.tenantId, kind: `${scope} ${name.period}`, detail: String(capMicros) });
+  logAlerts(deps.jobs, alerts);
+  log.info('budget set', { tenant: name.tenantId, kind: `${scope} ${name.period}`, detail: formatUsd(capMicros) });
   return c.json(showAdminBudget(state));
 }
 

@@ -4,7 +4,7 @@ import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../ground/time.ts';
 import type { VideoRequest } from '../ground/video-request.ts';
 import { placeHold } from '../ledger/account.ts';
 import { BudgetFull } from '../ledger/budget.ts';
-import { isNewsAtRefusal, raiseAtRefusal } from '../ledger/budget-alerts.ts';
+import { type BudgetAlert, isNewsAtRefusal, raiseAtRefusal } from '../ledger/budget-alerts.ts';
 import type { ApiKey } from '../ledger/key.ts';
 import type { Tenant } from '../ledger/tenant.ts';
 import { writeDecision } from '../routing/decision.ts';
@@ -12,7 +12,7 @@ import type { Route } from '../routing/route.ts';
 import type { JobRow } from '../store/schema.ts';
 import { stampOf } from './close.ts';
 import type { Deps } from './deps.ts';
-import { recordAlerts } from './events.ts';
+import { logAlerts, recordAlerts } from './events.ts';
 import { findRepeat, type Repeat } from './repeat.ts';
 import { insertJob } from './rows.ts';
 
@@ -66,26 +66,41 @@ export async function admit(deps: Deps, admission: Admission): Promise<Admitted>
   const accounts = admission.route.route.map((candidate) => candidate.account).join(', ');
   const { repeat } = admission;
   const mayRepeat = repeat.idempotencyKey !== null || repeat.retryCount > 0;
+  let alerts: readonly BudgetAlert[] = [];
   const admitted = deps.database.write(async (tx) => {
     // Asked again inside: its twin may have been admitted since it was asked first.
     const earlier = mayRepeat ? await findRepeat(tx, row.keyId, repeat, stamp.nowMs) : null;
     if (earlier) return { job: earlier, repeated: true };
     await insertJob(tx, row);
-    const alerts = await placeHold(tx, row, `dearest of ${accounts}`, stamp);
+    alerts = await placeHold(tx, row, `dearest of ${accounts}`, stamp);
     await recordAlerts(tx, deps, alerts, stamp);
     return { job: row, repeated: false };
   });
-  return await admitted.catch(async (error) => {
+  try {
+    const { job, repeated } = await admitted;
+    logAlerts(deps, alerts);
+    return { job, repeated };
+  } catch (error) {
     if (error instanceof BudgetFull) await tellOfRefusal(deps, error);
     throw error;
-  });
+  }
 }
 
 /** A clip that a cap has turned away leaves nothing behind but, once, the alert that the cap is reached. */
 async function tellOfRefusal(deps: Deps, { state, priceMicros }: BudgetFull): Promise<void> {
-  if (!(await deps.database.read((tx) => isNewsAtRefusal(tx, state, priceMicros)))) return;
-  const stamp = stampOf(deps);
-  await deps.database.write(async (tx) => recordAlerts(tx, deps, await raiseAtRefusal(tx, state, stamp), stamp));
+  try {
+    if (!(await deps.database.read((tx) => isNewsAtRefusal(tx, state, priceMicros)))) return;
+    const stamp = stampOf(deps);
+    const alerts = await deps.database.write(async (tx) => {
+      const raised = await raiseAtRefusal(tx, state, stamp);
+      await recordAlerts(tx, deps, raised, stamp);
+      return raised;
+    });
+    logAlerts(deps, alerts);
+  } catch (error) {
+    // The caller hears of the cap all the same, and the next refusal tells of it.
+    deps.log.error('budget alert not raised', { tenant: state.budget.tenantId, error });
+  }
 }
 
 /** Throws the error that says why the route is empty; does nothing when it is not. */

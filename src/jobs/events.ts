@@ -58,6 +58,19 @@ export async function recordAlerts(
   if (alerts.length > 0) deps.signals.alertRaised?.();
 }
 
+/** Says in the log, after the commit, what was raised: also where nobody is told otherwise. */
+export function logAlerts({ log }: Pick<Deps, 'log'>, alerts: readonly BudgetAlert[]): void {
+  for (const { tenantId, data } of alerts) {
+    const { key, period, span, percent } = data;
+    log.warn('budget alert', {
+      tenant: tenantId,
+      ...(key !== null && { key }),
+      kind: period,
+      detail: `${percent} % of ${span}`,
+    });
+  }
+}
+
 async function record(
   tx: Tx,
   deps: Pick<Deps, 'signals'>,

@@ -1,7 +1,6 @@
 import { and, eq, sql } from 'drizzle-orm';
-import { findTenant } from '../ledger/tenant.ts';
 import { statement, type Tx } from '../store/database.ts';
-import { attempts, jobs } from '../store/schema.ts';
+import { attempts, jobs, tenants } from '../store/schema.ts';
 
 /** Where a tenant's jobs wait that has as many tasks running as it may have at once. No account has such a name. */
 export const laneOfTenant = (tenantId: string): string => `tenant ${tenantId}`;
@@ -24,8 +23,16 @@ export async function tasksOfTenant(tx: Tx, tenantId: string): Promise<number> {
   return Number(row?.running ?? 0);
 }
 
+const limitOf = (tx: Tx) =>
+  tx
+    .select({ concurrency: tenants.concurrency })
+    .from(tenants)
+    .where(eq(tenants.id, sql.placeholder('tenantId')))
+    .prepare();
+
 /** Whether the tenant has as many tasks running as its `concurrency` allows; never, where it has none. */
 export async function isTenantFull(tx: Tx, tenantId: string): Promise<boolean> {
-  const most = (await findTenant(tx, tenantId))?.concurrency ?? null;
+  const [tenant] = await statement(tx, limitOf).execute({ tenantId });
+  const most = tenant?.concurrency ?? null;
   return most !== null && (await tasksOfTenant(tx, tenantId)) >= most;
 }

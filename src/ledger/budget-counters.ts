@@ -42,18 +42,13 @@ export function spanOf(period: BudgetPeriod, atMs: number): string {
   }
 }
 
-const covering = (tx: Tx) =>
-  tx
-    .select()
-    .from(budgets)
-    .where(
-      and(
-        eq(budgets.tenantId, sql.placeholder('tenantId')),
-        or(eq(budgets.scope, 'tenant'), eq(budgets.ownerId, sql.placeholder('keyId'))),
-      ),
-    )
-    .orderBy(asc(budgets.id))
-    .prepare();
+/** The tenant's budgets and the key's, found by their owners: a tenant may have thousands of keys. */
+const isOver = or(
+  and(eq(budgets.scope, 'tenant'), eq(budgets.ownerId, sql.placeholder('tenantId'))),
+  and(eq(budgets.scope, 'key'), eq(budgets.ownerId, sql.placeholder('keyId'))),
+);
+
+const covering = (tx: Tx) => tx.select().from(budgets).where(isOver).orderBy(asc(budgets.id)).prepare();
 
 /** The budgets that a job of this tenant and key is charged to, in id order: so that two jobs never wait for each other. */
 export async function budgetsOver(
@@ -152,18 +147,7 @@ const lower = (tx: Tx) =>
     .where(
       and(
         inArray(budgetCounters.span, [sql.placeholder('day'), sql.placeholder('month'), 'total']),
-        inArray(
-          budgetCounters.budgetId,
-          tx
-            .select({ id: budgets.id })
-            .from(budgets)
-            .where(
-              and(
-                eq(budgets.tenantId, sql.placeholder('tenantId')),
-                or(eq(budgets.scope, 'tenant'), eq(budgets.ownerId, sql.placeholder('keyId'))),
-              ),
-            ),
-        ),
+        inArray(budgetCounters.budgetId, tx.select({ id: budgets.id }).from(budgets).where(isOver)),
       ),
     )
     .prepare();

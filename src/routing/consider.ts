@@ -39,7 +39,7 @@ export function consider(input: Considered): Route {
   return decide({ offers, policy, conditionsOf: input.conditionsOf });
 }
 
-/** The warnings of the prices that the route may end in, each once. */
+/** The warnings of the decision and of the prices that the route may end in, each once. */
 export function warningsOf(route: Route): string[] {
-  return [...new Set(route.route.flatMap((candidate) => candidate.offer?.quote.warnings ?? []))];
+  return [...new Set([...route.warnings, ...route.route.flatMap(({ offer }) => offer?.quote.warnings ?? [])])];
 }

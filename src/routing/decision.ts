@@ -5,7 +5,8 @@
 import { z } from 'zod';
 import { type Micros, micros, minusMicros, sumMicros, toUsdNumber } from '../ground/money.ts';
 import type { Quote, QuoteLine } from '../pricing/quote.ts';
-import type { Candidate, Route } from './route.ts';
+import { DEFAULT_QUEUE_SECONDS, FALLBACKS, SORTS } from './policy.ts';
+import type { Candidate, Choosing, Route } from './route.ts';
 
 const amount = z.string().transform((text): Micros => micros(BigInt(text)));
 
@@ -33,6 +34,18 @@ const storedCandidate = z.strictObject({
 });
 export type StoredCandidate = z.infer<typeof storedCandidate>;
 
+/** By which rules the job is scored again while it waits, and goes on when something fails. */
+const choosingSchema = z.strictObject({
+  models: z.array(z.string()),
+  order: z.array(z.string()),
+  sort: z.enum(SORTS).nullable(),
+  valueOfTimeMicrosPerSecond: z.number(),
+  queueSeconds: z.number(),
+  fallback: z.enum(FALLBACKS),
+  inDoubt: z.enum(['wait', 'fallback']),
+  contentFallback: z.boolean(),
+});
+
 const storedDecision = z.strictObject({
   /** In route order, then the excluded ones. */
   candidates: z.array(storedCandidate),
@@ -40,6 +53,8 @@ const storedDecision = z.strictObject({
   /** The tenant's markup at admission, decimal percent: a settlement by delivered length needs it again. */
   markup: z.string(),
   warnings: z.array(z.string()),
+  /** Absent in decisions of before waiting jobs were scored again: the usual rules. */
+  choosing: choosingSchema.optional(),
 });
 export type StoredDecision = z.infer<typeof storedDecision>;
 
@@ -48,7 +63,8 @@ export function writeDecision(
   route: Route,
   terms: { readonly markup: string; readonly warnings: readonly string[] },
 ): string {
-  return JSON.stringify({ candidates: route.candidates.map(toStored), hold: String(route.holdMicros), ...terms });
+  const { candidates, holdMicros, choosing } = route;
+  return JSON.stringify({ candidates: candidates.map(toStored), hold: String(holdMicros), ...terms, choosing });
 }
 
 /** The decision that `writeDecision` wrote. */
@@ -84,6 +100,22 @@ function toStored(candidate: Candidate): z.input<typeof storedCandidate> {
 export function routeOf(decision: StoredDecision): StoredCandidate[] {
   return decision.candidates.filter((candidate) => candidate.excluded === null);
 }
+
+/** The rules that the decision was made by, in the order of its own route where it does not say. */
+export function choosingOf(decision: StoredDecision): Choosing {
+  const models = [...new Set(routeOf(decision).map(({ model }) => model))];
+  return decision.choosing ?? { ...USUAL, models };
+}
+
+const USUAL: Omit<Choosing, 'models'> = {
+  order: [],
+  sort: null,
+  valueOfTimeMicrosPerSecond: 500,
+  queueSeconds: DEFAULT_QUEUE_SECONDS,
+  fallback: 'any',
+  inDoubt: 'wait',
+  contentFallback: false,
+};
 
 /** A candidate as the quote and the route show it. The tenant sees prices; the operator sees cost and margin too. */
 export interface ShownCandidate {

@@ -76,8 +76,15 @@ export interface Policy {
   readonly sort: Sort | null;
   /** Millionths of a dollar per second of waiting. */
   readonly valueOfTimeMicrosPerSecond: number;
+  /** How long a job may wait for a slot. */
+  readonly queueSeconds: number;
+  readonly inDoubt: 'wait' | 'fallback';
+  /** Whether a refusal of the content may be tried at another provider. */
+  readonly contentFallback: boolean;
 }
 
+/** How long a job may wait for a slot where its tenant's policy does not say. */
+export const DEFAULT_QUEUE_SECONDS = 1_800;
 const DEFAULT_MAX_PREMIUM = 0.25;
 const DEFAULT_VALUE_OF_TIME_USD_PER_HOUR = 1.8;
 
@@ -107,5 +114,8 @@ export function combinePolicy(
     maxPriceMicros: firstCeiling === undefined ? null : minMicros(firstCeiling, ...otherCeilings),
     sort,
     valueOfTimeMicrosPerSecond: (valueOfTime * 1_000_000) / 3_600,
+    queueSeconds: tenant.queue_timeout_seconds ?? DEFAULT_QUEUE_SECONDS,
+    inDoubt: tenant.in_doubt ?? 'wait',
+    contentFallback: tenant.content_fallback ?? false,
   };
 }

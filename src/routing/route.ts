@@ -11,6 +11,7 @@ import {
 } from '../ground/money.ts';
 import type { NoOffer, Offer } from '../pricing/offers.ts';
 import type { Policy } from './policy.ts';
+import { compareCandidates, type Rankable, type Ranking, withoutUnhealthy } from './rank.ts';
 import { type Conditions, type Score, scoreOf } from './score.ts';
 
 /** An offer that has been looked at: in the route, or excluded with a reason a user understands. */
@@ -33,7 +34,14 @@ export interface Route {
   readonly holdMicros: Micros;
   /** The cheapest price of any offer that `max_price` alone shut out; for the error that names it. */
   readonly cheapestOverMaxPrice: Micros | null;
+  /** What the decision has to say for itself: that everybody is unwell, and the least bad is tried. */
+  readonly warnings: readonly string[];
+  /** The rules by which the job is scored again as long as it waits. */
+  readonly choosing: Choosing;
 }
+
+/** What of the policy still counts after admission. */
+export interface Choosing extends Ranking, Pick<Policy, 'fallback' | 'inDoubt' | 'contentFallback'> {}
 
 export interface DecisionInput {
   /** Every seller once per model, in the order of the models and then of the list of providers. */
@@ -42,11 +50,9 @@ export interface DecisionInput {
   readonly conditionsOf: (offer: Offer) => Conditions;
 }
 
-interface Ranked extends Candidate {
+interface Ranked extends Candidate, Rankable {
   readonly offer: Offer;
   readonly score: Score;
-  readonly conditions: Conditions;
-  readonly position: number;
 }
 
 /**
@@ -87,14 +93,31 @@ export function decide(input: DecisionInput): Route {
     else ranked.push({ ...out(offer, null), offer, score, conditions, position });
   }
 
-  ranked.sort(order(input.offers, policy));
-  const { route, dropped } = applyDirection(ranked, policy);
+  const { candidates: well, panic } = withoutUnhealthy(ranked);
+  const unwell = ranked
+    .filter((candidate) => !well.includes(candidate))
+    .map((candidate): Candidate => ({ ...candidate, excluded: candidate.conditions.unhealthy ?? null }));
+  const choosing = choosingOf(input.offers, policy);
+  const { route, dropped } = applyDirection(well.toSorted(compareCandidates(choosing)), policy);
   return {
-    candidates: [...route, ...dropped, ...excluded],
+    candidates: [...route, ...dropped, ...unwell, ...excluded],
     route,
     holdMicros: maxMicros(ZERO_MICROS, ...route.map((candidate) => candidate.offer.quote.priceMicros)),
     cheapestOverMaxPrice,
+    warnings: panic ? [panicWarning(route)] : [],
+    choosing,
   };
+}
+
+function choosingOf(offers: readonly (Offer | NoOffer)[], policy: Policy): Choosing {
+  const { order, sort, valueOfTimeMicrosPerSecond, queueSeconds, fallback, inDoubt, contentFallback } = policy;
+  const models = [...new Set(offers.map((offer) => offer.model))];
+  return { models, order, sort, valueOfTimeMicrosPerSecond, queueSeconds, fallback, inDoubt, contentFallback };
+}
+
+function panicWarning(route: readonly Ranked[]): string {
+  const [first] = route;
+  return `no provider is healthy: ${first?.account} (${first?.conditions.unhealthy}) is tried as the least bad`;
 }
 
 function out(offer: Offer | NoOffer, excluded: string | null): Candidate {
@@ -143,25 +166,6 @@ function abovePremium(price: Micros, policy: Policy, ceiling: Ceiling | null): s
   if (ceiling === null || price <= ceiling.micros) return null;
   const percent = Math.round(policy.maxPremium * 1_000) / 10;
   return `${formatUsd(price)} is more than ${percent} % above the cheapest possible ${formatUsd(ceiling.base)}`;
-}
-
-/** Models in the order asked for, then the providers that `order` names, then by score; ties by failures, then list. */
-function order(offers: readonly (Offer | NoOffer)[], policy: Policy): (a: Ranked, b: Ranked) => number {
-  const models = [...new Set(offers.map((offer) => offer.model))];
-  const wish = (candidate: Ranked): number => {
-    const place = policy.order.indexOf(candidate.provider);
-    return place === -1 ? policy.order.length : place;
-  };
-  const rank = (candidate: Ranked): bigint | number =>
-    policy.sort === 'latency' || policy.sort === 'throughput'
-      ? candidate.score.expectedSeconds
-      : candidate.score.totalMicros;
-  return (a, b) =>
-    models.indexOf(a.model) - models.indexOf(b.model) ||
-    wish(a) - wish(b) ||
-    (rank(a) < rank(b) ? -1 : rank(a) > rank(b) ? 1 : 0) ||
-    a.conditions.recentFailures - b.conditions.recentFailures ||
-    a.position - b.position;
 }
 
 /** What may follow the first choice: anything, only what is not dearer, or nothing. */

@@ -1,5 +1,6 @@
 import { type Micros, micros, sumMicros } from '../ground/money.ts';
 import type { Quote } from '../pricing/quote.ts';
+import { PRIOR } from './health.ts';
 
 /** What is known about an account's offer at the moment of deciding. */
 export interface Conditions {
@@ -15,12 +16,16 @@ export interface Conditions {
   readonly successRate: number;
   /** Failures in the recent past; breaks ties. */
   readonly recentFailures: number;
-  /** Why nothing may be sent there now, in words; null when something may. */
+  /** Why nothing may be sent there now, whoever else is left: isolation, money, key. Null when something may. */
   readonly blocked: string | null;
+  /** Why it comes into question only when no other candidate is left: its circuit. Absent or null when it is well. */
+  readonly unhealthy?: string | null;
+  /** Its circuit is half open: the next job that goes there is the probe, and one is enough. */
+  readonly probe?: boolean;
 }
 
 /** Before anything has been measured: 19 good takes of 20, and two minutes each. */
-export const UNKNOWN_SUCCESS_RATE = 19 / 20;
+export const UNKNOWN_SUCCESS_RATE = PRIOR.good / PRIOR.all;
 export const UNMEASURED_SECONDS = 120;
 
 /** The conditions of an idle account about which nothing is known yet. */
@@ -48,7 +53,11 @@ export interface Score {
 }
 
 /** Expected cost of a clip under an offer, in dollars. Parts are rounded to micro-dollars one by one, then added. */
-export function scoreOf(quote: Quote, conditions: Conditions, valueOfTimeMicrosPerSecond: number): Score {
+export function scoreOf(
+  quote: Pick<Quote, 'costMicros' | 'failed'>,
+  conditions: Conditions,
+  valueOfTimeMicrosPerSecond: number,
+): Score {
   const generation = conditions.generationSeconds ?? UNMEASURED_SECONDS;
   const slotSeconds = secondsToSlot(conditions, generation);
   const expectedSeconds = slotSeconds + generation / conditions.successRate;

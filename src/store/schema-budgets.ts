@@ -28,10 +28,7 @@ export const budgets = sqliteTable(
     createdAtMs: integer('created_at_ms').notNull(),
     updatedAtMs: integer('updated_at_ms').notNull(),
   },
-  (table) => [
-    uniqueIndex('budgets_owner').on(table.scope, table.ownerId, table.period),
-    index('budgets_tenant').on(table.tenantId, table.id),
-  ],
+  (table) => [uniqueIndex('budgets_owner').on(table.scope, table.ownerId, table.period)],
 );
 
 /** Always what the ledger's entries come to; made on first use, never reset. */

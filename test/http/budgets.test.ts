@@ -263,6 +263,13 @@ describe('an alert', () => {
       body: JSON.stringify(endpoint),
     });
     expect(registered.status).toBe(200);
+    const { id } = (await registered.json()) as { id: string };
+    const sample = { method: 'POST', key, headers: json, body: JSON.stringify({ event_type: 'budget.alert' }) };
+    expect((await own.fetch(`/v1/webhook_endpoints/${id}/test`, sample)).status).toBe(200);
+    expect(JSON.parse(tenants.bodies.shift() ?? '')).toMatchObject({
+      type: 'budget.alert',
+      data: { tenant, percent: 80 },
+    });
     const { route } = (await (await create(key, {}, own)).json()) as { route: { hold_usd: number } };
     // Room for two and a half clips: the second one crosses 70 %, the third is turned away.
     const usd = Math.round(route.hold_usd * 2.5 * 1e6) / 1e6;

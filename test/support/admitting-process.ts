@@ -3,6 +3,7 @@
  * for a line, and answers with one line of JSON: the holds that were admitted, and the prices that were turned away.
  */
 import { createMint, systemRandom } from '../../src/ground/id.ts';
+import { silentLog } from '../../src/ground/log.ts';
 import { systemClock } from '../../src/ground/time.ts';
 import { admit } from '../../src/jobs/admit.ts';
 import type { Deps } from '../../src/jobs/deps.ts';
@@ -18,7 +19,7 @@ const TRIES_MAX = 50;
 
 const database = openSqlite({ folder, migrationsFolder, withoutLock: true });
 const mint = createMint(systemClock, systemRandom);
-const deps = { database, clock: systemClock, mint, processId: name, signals: {} } as unknown as Deps;
+const deps = { database, clock: systemClock, mint, processId: name, signals: {}, log: silentLog } as unknown as Deps;
 const admitted: string[] = [];
 const refused: string[] = [];
 

@@ -1,0 +1,183 @@
+/**
+ * How an offer has been doing: a circuit and a success rate, both a fold over what its recent attempts came to. Nothing
+ * here remembers anything, so a restart that reads the same attempts knows the same.
+ */
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../ground/time.ts';
+
+/**
+ * One thing that an attempt has shown. `accepted`: its submission was taken; `made`: its clip was; `spoiled`: its task
+ * failed although it was taken; `failed`: the provider could not be used; `doubt`: its answer was never seen.
+ */
+export interface Outcome {
+  readonly atMs: number;
+  /** When its attempt was made: only attempts made after a circuit has half-opened are probes of it. */
+  readonly madeAtMs: number;
+  readonly kind: 'accepted' | 'made' | 'spoiled' | 'failed' | 'doubt';
+}
+
+/** `isolated` is a person's word and no outcome's; see `Standing`. */
+export type CircuitState = 'closed' | 'open' | 'half_open' | 'isolated';
+
+export interface Health {
+  readonly circuit: Exclude<CircuitState, 'isolated'>;
+  /** When an open circuit half-opens; null unless it is open. */
+  readonly openUntilMs: number | null;
+  /** How often it has opened since it was closed last. */
+  readonly timesOpened: number;
+  /** Decayed share of good takes, in (0, 1]. */
+  readonly successRate: number;
+  /** Failures of the last hour. */
+  readonly recentFailures: number;
+}
+
+/** Nineteen good takes of twenty: what is believed of an offer before anything is known. */
+export const PRIOR = { good: 19, all: 20 } as const;
+const HALF_LIFE_MS = HOUR_MS;
+const RECENT_MS = HOUR_MS;
+
+const FAILURES_IN_A_ROW = 5;
+const WINDOW_MS = MINUTE_MS;
+const WINDOW_OUTCOMES = 20;
+const WINDOW_BAD_SHARE = 0.5;
+const GOOD_TO_CLOSE = 2;
+const OPEN_MAX_MS = MINUTE_MS;
+const JITTER_SHARE = 0.1;
+/** A submission whose answer was lost may have been taken: it counts half. */
+const DOUBT_WEIGHT = 0.5;
+
+export interface HealthTerms {
+  readonly nowMs: number;
+  /** How long a circuit stays open the first time. */
+  readonly openMs: number;
+  /** Whose health it is: circuits that open together do not close together. */
+  readonly name: string;
+}
+
+/** The health that the outcomes, in the order of time, add up to now. Pure; later ones than now count as now. */
+export function healthOf(outcomes: readonly Outcome[], terms: HealthTerms): Health {
+  const circuit = foldCircuit(outcomes, terms);
+  const rate = foldRate(outcomes, terms.nowMs);
+  const halfOpen = circuit.openUntilMs !== null && terms.nowMs >= circuit.openUntilMs;
+  return {
+    circuit: circuit.openUntilMs === null ? 'closed' : halfOpen ? 'half_open' : 'open',
+    openUntilMs: halfOpen ? null : circuit.openUntilMs,
+    timesOpened: circuit.timesOpened,
+    ...rate,
+  };
+}
+
+interface Circuit {
+  openUntilMs: number | null;
+  timesOpened: number;
+  inARow: number;
+  probesGood: number;
+  /** Outcomes of the last minute, oldest first. */
+  window: { readonly atMs: number; readonly bad: number }[];
+}
+
+function foldCircuit(outcomes: readonly Outcome[], terms: HealthTerms): Circuit {
+  const circuit: Circuit = { openUntilMs: null, timesOpened: 0, inARow: 0, probesGood: 0, window: [] };
+  for (const outcome of outcomes) {
+    const bad = badnessOf(outcome);
+    if (bad === null) continue;
+    if (circuit.openUntilMs === null) passClosed(circuit, outcome, bad, terms);
+    // What was sent before the circuit half-opened says nothing about what it is like now.
+    else if (outcome.madeAtMs >= circuit.openUntilMs) passHalfOpen(circuit, outcome, bad, terms);
+  }
+  return circuit;
+}
+
+/** What an outcome says of whether the provider can be used: 0 good, 1 bad; null: nothing. */
+function badnessOf({ kind }: Outcome): number | null {
+  switch (kind) {
+    case 'accepted':
+      return 0;
+    case 'failed':
+      return 1;
+    case 'doubt':
+      return DOUBT_WEIGHT;
+    case 'made':
+    case 'spoiled':
+      return null;
+  }
+}
+
+function passClosed(circuit: Circuit, { atMs }: Outcome, bad: number, terms: HealthTerms): void {
+  circuit.inARow = bad === 0 ? 0 : circuit.inARow + bad;
+  circuit.window.push({ atMs, bad });
+  while ((circuit.window[0]?.atMs ?? atMs) <= atMs - WINDOW_MS) circuit.window.shift();
+  const badSum = circuit.window.reduce((sum, seen) => sum + seen.bad, 0);
+  const mostlyBad =
+    circuit.window.length >= WINDOW_OUTCOMES && badSum >= circuit.window.length * WINDOW_BAD_SHARE && bad > 0;
+  if (circuit.inARow >= FAILURES_IN_A_ROW || mostlyBad) open(circuit, atMs, terms);
+}
+
+function passHalfOpen(circuit: Circuit, { atMs }: Outcome, bad: number, terms: HealthTerms): void {
+  if (bad > 0) {
+    open(circuit, atMs, terms);
+    return;
+  }
+  circuit.probesGood += 1;
+  if (circuit.probesGood < GOOD_TO_CLOSE) return;
+  Object.assign(circuit, { openUntilMs: null, timesOpened: 0, inARow: 0, probesGood: 0, window: [] });
+}
+
+function open(circuit: Circuit, atMs: number, terms: HealthTerms): void {
+  const timesOpened = circuit.timesOpened + 1;
+  const jitter = 1 + JITTER_SHARE * spread(`${terms.name} ${atMs}`);
+  const openMs = Math.min(OPEN_MAX_MS, Math.round(terms.openMs * timesOpened * jitter));
+  Object.assign(circuit, { openUntilMs: atMs + openMs, timesOpened, inARow: 0, probesGood: 0, window: [] });
+}
+
+/** A number in [-1, 1] that the text alone decides (FNV-1a): the jitter of a fold has to come out the same each time. */
+function spread(text: string): number {
+  let hash = 0x811c9dc5;
+  for (const character of text) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193) >>> 0;
+  return (hash / 0xffffffff) * 2 - 1;
+}
+
+function foldRate(outcomes: readonly Outcome[], nowMs: number): Pick<Health, 'successRate' | 'recentFailures'> {
+  let good: number = PRIOR.good;
+  let all: number = PRIOR.all;
+  let recentFailures = 0;
+  for (const { kind, atMs } of outcomes) {
+    if (kind === 'accepted') continue;
+    const ageMs = Math.max(0, nowMs - atMs);
+    const weight = 0.5 ** (ageMs / HALF_LIFE_MS) * (kind === 'doubt' ? DOUBT_WEIGHT : 1);
+    all += weight;
+    if (kind === 'made') good += weight;
+    else if (ageMs <= RECENT_MS) recentFailures += 1;
+  }
+  return { successRate: good / all, recentFailures };
+}
+
+/** What a person or a refusal has decided about an account, whatever its circuit says. */
+export interface Standing {
+  readonly enabled: boolean;
+  readonly isolated: boolean;
+  /** The last refusal for want of money, or of a good key, that nothing has disproved since. */
+  readonly shut: { readonly kind: 'out_of_credit' | 'unauthorized'; readonly atMs: number } | null;
+  /** When the provider last called this very offer unknown or malformed, and nothing has disproved it since. */
+  readonly offerRefusedAtMs: number | null;
+}
+
+/** A balance that was empty is believed for this long; then one job asks again. */
+const EMPTY_FOR_MS = 5 * MINUTE_MS;
+
+/** Why nothing may be sent there, whoever else is left: isolation, money, key. Null when nothing stands in the way. */
+export function shutReason({ enabled, isolated, shut, offerRefusedAtMs }: Standing, nowMs: number): string | null {
+  if (!enabled) return 'disabled by the operator';
+  if (isolated) return 'isolated by the operator';
+  if (offerRefusedAtMs !== null) return 'isolated: the provider refused this offer as unknown or malformed';
+  if (shut?.kind === 'unauthorized') return 'circuit open: the provider refuses the key';
+  if (shut && nowMs < shut.atMs + EMPTY_FOR_MS) return 'circuit open: the provider account is out of credit';
+  return null;
+}
+
+/** Why it should not be sent there while another candidate is left; null when its circuit lets a job through. */
+export function circuitReason(health: Health, probing: boolean, nowMs: number): string | null {
+  if (health.circuit === 'closed') return null;
+  if (health.circuit === 'half_open') return probing ? 'circuit half open: one job tries it now' : null;
+  const seconds = Math.ceil(((health.openUntilMs ?? nowMs) - nowMs) / SECOND_MS);
+  return `circuit open for another ${seconds} s after repeated failures`;
+}
