@@ -25,9 +25,10 @@ const LONGEST_SHARE = 0.5;
 
 /**
  * Which of two candidates comes first: those whose slot comes in time, then models in the order asked for, then the
- * providers that `order` names, then by score; ties by failures, then by the list.
+ * providers that `order` names, then by score; ties by failures, then by the list. In a panic the least bad comes before
+ * all that: the highest success rate.
  */
-export function compareCandidates(ranking: Ranking): (a: Rankable, b: Rankable) => number {
+export function compareCandidates(ranking: Ranking, panic = false): (a: Rankable, b: Rankable) => number {
   const { models, order, sort, queueSeconds } = ranking;
   const late = ({ score }: Rankable): number => (score.slotSeconds > queueSeconds * LONGEST_SHARE ? 1 : 0);
   const wish = ({ provider }: Rankable): number => {
@@ -37,6 +38,7 @@ export function compareCandidates(ranking: Ranking): (a: Rankable, b: Rankable) 
   const byTime = sort === 'latency' || sort === 'throughput';
   const rank = ({ score }: Rankable): Micros | number => (byTime ? score.expectedSeconds : score.totalMicros);
   return (a, b) =>
+    (panic ? b.conditions.successRate - a.conditions.successRate : 0) ||
     late(a) - late(b) ||
     models.indexOf(a.model) - models.indexOf(b.model) ||
     wish(a) - wish(b) ||

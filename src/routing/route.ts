@@ -98,7 +98,7 @@ export function decide(input: DecisionInput): Route {
     .filter((candidate) => !well.includes(candidate))
     .map((candidate): Candidate => ({ ...candidate, excluded: candidate.conditions.unhealthy ?? null }));
   const choosing = choosingOf(input.offers, policy);
-  const { route, dropped } = applyDirection(well.toSorted(compareCandidates(choosing)), policy);
+  const { route, dropped } = applyDirection(well.toSorted(compareCandidates(choosing, panic)), policy);
   return {
     candidates: [...route, ...dropped, ...unwell, ...excluded],
     route,

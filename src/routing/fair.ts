@@ -1,0 +1,170 @@
+/**
+ * The fair queue: which waiting job gets which free slot. Tenants are served by deficit, in dollars in flight: whoever
+ * has the least running comes next, its oldest job first; so a flood waits behind itself, not before others. Pure.
+ */
+import { type Micros, plusMicros, ZERO_MICROS } from '../ground/money.ts';
+import { SECOND_MS } from '../ground/time.ts';
+import { choose, type Option } from './choose.ts';
+import type { Choosing } from './route.ts';
+import type { Conditions } from './score.ts';
+
+/** An option, and where its slot is counted. */
+export interface LaneOption extends Option {
+  readonly lane: string;
+  /** Whose circuit it is: the account and the model. */
+  readonly offer: string;
+}
+
+/** A job that needs a slot. */
+export interface Waiter {
+  readonly jobId: string;
+  readonly tenantId: string;
+  readonly createdAtMs: number;
+  /** The dearest price it can end in: its weight while nobody knows who makes it. */
+  readonly holdMicros: Micros;
+  /** Until when it may wait. */
+  readonly untilMs: number;
+  readonly options: readonly LaneOption[];
+  readonly choosing: Choosing;
+}
+
+export interface Lane {
+  readonly slots: number;
+  readonly taken: number;
+}
+
+/** What a tenant has running now. */
+export interface InFlight {
+  readonly tasks: number;
+  readonly micros: Micros;
+  /** How many tasks it may have at once; null: as many as there are slots. */
+  readonly tasksMax: number | null;
+}
+
+export interface QueueState {
+  readonly nowMs: number;
+  readonly waiters: readonly Waiter[];
+  readonly laneOf: (option: LaneOption) => Lane;
+  readonly inFlightOf: (tenantId: string) => InFlight;
+  /** Everything but slots, running tasks and the queue, which the plan counts itself. */
+  readonly conditionsOf: (option: LaneOption) => Conditions;
+}
+
+/** Where a job stands: before it are `position - 1` others for the same slots. Null: it waits for something else. */
+export interface Place {
+  readonly position: number;
+  readonly seconds: number;
+  readonly option: LaneOption;
+}
+
+export interface Plan {
+  /** Who may take a slot now, and of whom. */
+  readonly grants: readonly { readonly waiter: Waiter; readonly option: LaneOption; readonly panic: boolean }[];
+  /** The places of those that wait on; a job that nothing may be sent for now has none. */
+  readonly places: ReadonlyMap<string, Place>;
+}
+
+/** Counts of one plan, as it goes. */
+interface Counts {
+  readonly lanes: Map<string, { slots: number; taken: number; queued: number }>;
+  /** Offers whose half-open circuit has its probe. */
+  readonly probed: Set<string>;
+}
+
+/**
+ * Deals the free slots out. Each job in the fair order takes what scores best for it, counting those before it; if that
+ * has no free slot, it waits there. With `onlyGrants` it ends as soon as no slot is left, and places are not complete.
+ */
+export function planQueue(state: QueueState, onlyGrants = false): Plan {
+  const counts: Counts = { lanes: new Map(), probed: new Set() };
+  const grants: Plan['grants'][number][] = [];
+  const places = new Map<string, Place>();
+  let room = onlyGrants ? freeLanes(state, counts) : Number.POSITIVE_INFINITY;
+  for (const waiter of inFairOrder(state)) {
+    if (room <= 0) break;
+    const chosen = choose(waiter.options, choosingNow(waiter, state.nowMs), (option) =>
+      conditionsNow(state, counts, option),
+    );
+    if (!chosen) continue;
+    const { option, conditions, score, panic } = chosen;
+    const lane = laneCounts(state, counts, option);
+    if (score.slotSeconds > 0) {
+      lane.queued += 1;
+      places.set(waiter.jobId, { position: lane.queued, seconds: score.slotSeconds, option });
+      continue;
+    }
+    lane.taken += 1;
+    if (lane.taken >= lane.slots) room -= 1;
+    if (conditions.probe) counts.probed.add(option.offer);
+    grants.push({ waiter, option, panic });
+  }
+  return { grants, places };
+}
+
+/**
+ * The waiting jobs in the order in which they are served: always the tenant with the fewest dollars in flight, counting
+ * what it was just given; its oldest job first. A tenant at its own limit is passed over.
+ */
+export function* inFairOrder({ waiters, inFlightOf }: QueueState): Generator<Waiter> {
+  const lines = new Map<string, { jobs: Waiter[]; next: number; tasks: number; micros: Micros; tasksMax: number }>();
+  for (const waiter of waiters) {
+    const line = lines.get(waiter.tenantId);
+    if (line) line.jobs.push(waiter);
+    else {
+      const { tasks, micros, tasksMax } = inFlightOf(waiter.tenantId);
+      const most = tasksMax ?? Number.POSITIVE_INFINITY;
+      lines.set(waiter.tenantId, { jobs: [waiter], next: 0, tasks, micros, tasksMax: most });
+    }
+  }
+  for (const line of lines.values()) line.jobs.sort(byAge);
+  for (;;) {
+    let least: { line: typeof lines extends Map<string, infer L> ? L : never; job: Waiter } | null = null;
+    for (const line of lines.values()) {
+      const job = line.jobs[line.next];
+      if (!job || line.tasks >= line.tasksMax) continue;
+      const less = least === null || line.micros < least.line.micros;
+      if (less || (least !== null && line.micros === least.line.micros && byAge(job, least.job) < 0)) {
+        least = { line, job };
+      }
+    }
+    if (least === null) return;
+    const { line, job } = least;
+    line.next += 1;
+    line.tasks += 1;
+    line.micros = plusMicros(line.micros, job.holdMicros);
+    yield job;
+  }
+}
+
+const byAge = (a: Waiter, b: Waiter): number =>
+  a.createdAtMs - b.createdAtMs || (a.jobId < b.jobId ? -1 : a.jobId > b.jobId ? 1 : 0);
+
+/** The time that is left to wait counts, not the time that there was at admission. */
+function choosingNow({ choosing, untilMs }: Waiter, nowMs: number): Choosing {
+  return { ...choosing, queueSeconds: Math.max(0, untilMs - nowMs) / SECOND_MS };
+}
+
+function conditionsNow(state: QueueState, counts: Counts, option: LaneOption): Conditions {
+  const { slots, taken, queued } = laneCounts(state, counts, option);
+  const conditions = { ...state.conditionsOf(option), slots, running: taken, queuedAhead: queued };
+  return counts.probed.has(option.offer) ? { ...conditions, unhealthy: PROBED } : conditions;
+}
+
+const PROBED = 'circuit half open: one job tries it now';
+
+function laneCounts(state: QueueState, counts: Counts, option: LaneOption) {
+  const known = counts.lanes.get(option.lane);
+  if (known) return known;
+  const made = { ...state.laneOf(option), queued: 0 };
+  counts.lanes.set(option.lane, made);
+  return made;
+}
+
+/** How many lanes that somebody could use have a free slot. */
+function freeLanes(state: QueueState, counts: Counts): number {
+  for (const { options } of state.waiters) for (const option of options) laneCounts(state, counts, option);
+  return [...counts.lanes.values()].filter(({ slots, taken }) => taken < slots).length;
+}
+
+/** What a tenant has in flight that has nothing running. */
+export const NOTHING_IN_FLIGHT: InFlight = { tasks: 0, micros: ZERO_MICROS, tasksMax: null };
