@@ -10,6 +10,7 @@ import { addPackageCommands } from './commands/packages.ts';
 import { addPlanCommand } from './commands/plan.ts';
 import { addQuoteCommand } from './commands/quote.ts';
 import { addRatesCommands } from './commands/rates.ts';
+import { addReplayCommand } from './commands/replay.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addAuditCommand, addBillCommand, addSpendCommand } from './commands/spend.ts';
 import { ConfigError } from './config.ts';
@@ -36,6 +37,7 @@ addBudgetCommands(program);
 addPackageCommands(program);
 addSpendCommand(program);
 addBillCommand(program);
+addReplayCommand(program);
 addAuditCommand(program);
 
 try {

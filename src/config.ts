@@ -9,14 +9,15 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { AnyProvider } from '../providers/define.ts';
 import { PROVIDERS } from '../providers/index.ts';
+import { ConfigError } from './config-error.ts';
+import { NO_FILE, readConfigFile } from './config-file.ts';
 import { Secret } from './ground/secret.ts';
 import { DAY_MS, SECOND_MS } from './ground/time.ts';
+import type { ModelAliases } from './http/normalise.ts';
+import type { TenantPolicy } from './routing/policy.ts';
 import { blockList } from './wire/address.ts';
 
-/** A configuration that cannot be used: which variable, which value, which rule. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-}
+export { ConfigError };
 
 /** A provider account as configured; `main.ts` connects it. */
 export interface AccountConfig {
@@ -48,9 +49,15 @@ export interface Config {
   readonly pollMs: number;
   readonly doubtMs: number;
   readonly leaseMs: number;
+  /** How long a circuit stays open the first time. */
+  readonly circuitMs: number;
   readonly retentionMs: number;
   readonly storePrompts: boolean;
   readonly defaultModel: string;
+  /** Names for models besides OpenAI's, from the file. */
+  readonly aliases: ModelAliases;
+  /** What holds for every tenant whose own policy does not say otherwise. */
+  readonly defaultPolicy: TenantPolicy;
   readonly keyPepper: Secret | null;
   readonly secretKey: Secret | null;
   readonly klingPackage: string;
@@ -93,6 +100,8 @@ const variables = z.object({
   REELAY_POLL_MS: whole(10, 600_000).default(5_000),
   REELAY_DOUBT_SECONDS: z.coerce.number().min(0).max(86_400).default(3_600),
   REELAY_LEASE_SECONDS: z.coerce.number().min(1).max(3_600).default(60),
+  REELAY_CIRCUIT_SECONDS: z.coerce.number().min(0).max(60).default(30),
+  REELAY_CONFIG: z.string().optional(),
   REELAY_RETENTION_DAYS: z.coerce.number().positive().max(36_500).default(30),
   REELAY_STORE_PROMPTS: switchSchema.default(true),
   REELAY_DEFAULT_MODEL: z.string().default('sora-2'),
@@ -127,7 +136,16 @@ export function readConfig(environment: Environment): Config {
     throw new ConfigError(`${name}: ${issue?.message} (${describeValue(name, given[name])})`);
   }
   const values = parsed.data;
-  const accounts = PROVIDERS.flatMap((provider) => accountOf(provider, given, values.KLING_PACKAGE));
+  const fromVariables = PROVIDERS.flatMap((provider) => accountOf(provider, given, values.KLING_PACKAGE));
+  const path = values.REELAY_CONFIG;
+  const file = path === undefined ? NO_FILE : readConfigFile(path, environment, values.KLING_PACKAGE);
+  const accounts = [...fromVariables, ...file.accounts];
+  const twice = file.accounts.find(({ id }) => fromVariables.some((account) => account.id === id));
+  if (twice) {
+    throw new ConfigError(
+      `${path}: accounts: "${twice.id}" is the account of the ${twice.id} variables; name it otherwise`,
+    );
+  }
   const sandbox = values.REELAY_SANDBOX ?? accounts.length === 0;
   assertSandbox(sandbox, values.HOST);
   const secret = (text: string | undefined): Secret | null => (text === undefined ? null : new Secret(text));
@@ -148,9 +166,12 @@ export function readConfig(environment: Environment): Config {
     pollMs: values.REELAY_POLL_MS,
     doubtMs: values.REELAY_DOUBT_SECONDS * SECOND_MS,
     leaseMs: values.REELAY_LEASE_SECONDS * SECOND_MS,
+    circuitMs: values.REELAY_CIRCUIT_SECONDS * SECOND_MS,
     retentionMs: values.REELAY_RETENTION_DAYS * DAY_MS,
     storePrompts: values.REELAY_STORE_PROMPTS,
     defaultModel: values.REELAY_DEFAULT_MODEL,
+    aliases: file.aliases,
+    defaultPolicy: file.policy,
     keyPepper: secret(values.REELAY_KEY_PEPPER),
     secretKey: secret(values.REELAY_SECRET_KEY),
     klingPackage: values.KLING_PACKAGE,
@@ -193,8 +214,11 @@ function describeValue(name: string, value: string | undefined): string {
   return secret ? `${value?.length ?? 0} characters` : `got ${JSON.stringify(value)}`;
 }
 
+/** Whether only this machine reaches what listens on that host. */
+export const isLoopback = (host: string): boolean => ['127.0.0.1', '::1', 'localhost'].includes(host);
+
 function assertSandbox(sandbox: boolean, host: string): void {
-  if (!sandbox || ['127.0.0.1', '::1', 'localhost'].includes(host)) return;
+  if (!sandbox || isLoopback(host)) return;
   throw new ConfigError(
     `HOST: the sandbox has a well-known key, so it listens on loopback only, not on ${host}; ` +
       'set a provider key, or REELAY_SANDBOX=0',

@@ -5,28 +5,32 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
 import { connectAccount, sellersOf } from './accounts.ts';
-import type { Config } from './config.ts';
+import { type Config, isLoopback } from './config.ts';
 import { createMint, type Random, systemRandom } from './ground/id.ts';
 import { createLog, type Log } from './ground/log.ts';
 import { Secret } from './ground/secret.ts';
-import { slewed, systemClock } from './ground/time.ts';
+import { HOUR_MS, slewed, systemClock } from './ground/time.ts';
 import { createApp } from './http/app.ts';
 import { DEFAULT_ALIASES } from './http/normalise.ts';
 import { Alarms } from './jobs/alarms.ts';
 import type { Deps } from './jobs/deps.ts';
 import { DiskWatch } from './jobs/disk.ts';
+import { DriftWatch } from './jobs/drift-watch.ts';
 import { inspectVideo } from './jobs/inspect.ts';
 import { Notifier } from './jobs/notify.ts';
 import { PackBook } from './jobs/packages.ts';
+import { reconcile } from './jobs/reconcile.ts';
+import { Rounds } from './jobs/rounds.ts';
 import { forgetOtherProcesses } from './jobs/rows.ts';
+import { StartAudit } from './jobs/start-audit.ts';
 import { sweepLeftovers } from './jobs/sweep.ts';
 import { Worker } from './jobs/worker.ts';
 import { fillSums } from './ledger/rollup-audit.ts';
 import { ensureSandboxTenant } from './ledger/sandbox-tenant.ts';
 import { loadRateCards } from './pricing/cards.ts';
-import { idleConditions } from './routing/score.ts';
 import { type Sandbox, startSandbox } from './sandbox/sandbox.ts';
 
+import { quickCheck } from './store/check.ts';
 import type { Database } from './store/database.ts';
 import { openDiskFiles } from './store/files.ts';
 import { Sealer } from './store/seal.ts';
@@ -91,12 +95,13 @@ export async function startGateway(config: Config): Promise<Gateway> {
       firstPollMs: config.pollMs,
       doubtMs: config.doubtMs,
       leaseMs: config.leaseMs,
+      circuitMs: config.circuitMs,
       retentionMs: config.retentionMs,
       storePrompts: config.storePrompts,
       publicUrl: config.publicUrl,
     },
     signals: {
-      slotFreed: (lane, tenantId) => workerReady.worker?.slotFreed(lane, tenantId),
+      slotFreed: () => workerReady.worker?.slotFreed(),
       eventRecorded: () => workerReady.notifier?.wake(),
       alertRaised: () => workerReady.alarms?.wake(),
     },
@@ -109,9 +114,14 @@ export async function startGateway(config: Config): Promise<Gateway> {
   workerReady.notifier = notifier;
   const alarms = config.alertUrl && new Alarms({ ...jobs, sender: new AlarmSender(config.alertUrl.reveal()) });
   if (alarms) workerReady.alarms = alarms;
+  const books = new StartAudit({ ...jobs, checkFile: () => quickCheck(config.dataDir) });
+  const unclean = await books.begin();
+  const drift = new DriftWatch(jobs);
+  const rounds = [new Rounds(jobs, HOUR_MS, () => drift.look()), new Rounds(jobs, HOUR_MS, () => reconcile(jobs))];
   await database.write((tx) => forgetOtherProcesses(tx, jobs.processId));
   await database.write(fillSums);
   const packs = new PackBook(jobs);
+  worker.outlook.limitByPacks((account) => packs.concurrencyOf(account));
   await packs.start();
   await sweepLeftovers(jobs);
   if (sandbox) await ensureSandboxTenant(jobs, keyPepper);
@@ -120,24 +130,31 @@ export async function startGateway(config: Config): Promise<Gateway> {
     worker,
     notifier,
     disk: new DiskWatch(jobs.files, clock),
+    books,
+    drift,
     log,
     sellers: sellersOf(connected, config.publicUrl !== null),
     packs,
-    conditionsOf: (offer) => idleConditions(accounts.get(offer.account)?.slots ?? 1),
+    conditionsOf: (offer, tenantId) => worker.conditionsOf(offer, tenantId),
     addressRules,
-    aliases: DEFAULT_ALIASES,
+    aliases: { ...DEFAULT_ALIASES, ...config.aliases },
+    defaultPolicy: config.defaultPolicy,
     defaultModel: config.defaultModel,
     publicUrl: config.publicUrl,
     keyPepper,
     adminKey: config.adminKey,
     sandbox: config.sandbox,
+    openMetrics: isLoopback(config.host) && config.publicUrl === null,
   });
   await worker.start();
   notifier.start();
   alarms?.wake();
+  for (const each of rounds) each.start();
   const server = await listen(app.fetch, config);
-  const stop = () =>
-    stopAll({ server, worker, notifier, alarms, packs, sandbox, wires: [wire, downloads, sender], database, log });
+  const behind = unclean ? books.behind().catch((error) => log.error('the audit failed', { error })) : null;
+  const beside = [...rounds, { stop: async () => (await behind) ?? undefined }];
+  const wires = [wire, downloads, sender];
+  const stop = () => stopAll({ server, worker, notifier, alarms, packs, beside, sandbox, wires, database, log });
   return { url: addressOf(server, config.host), stop };
 }
 
@@ -184,6 +201,8 @@ interface Running {
   readonly notifier: Notifier;
   readonly alarms: Alarms | null;
   readonly packs: PackBook;
+  /** What goes on beside the jobs. */
+  readonly beside: readonly { stop(): Promise<void> }[];
   readonly sandbox: Sandbox | null;
   readonly wires: readonly { close(): Promise<void> }[];
   readonly database: Database;
@@ -196,6 +215,7 @@ async function stopAll({
   notifier,
   alarms,
   packs,
+  beside,
   sandbox,
   wires,
   database,
@@ -204,6 +224,7 @@ async function stopAll({
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
   await worker.stop();
+  await Promise.all(beside.map((each) => each.stop()));
   await notifier.stop();
   await alarms?.stop();
   packs.stop();

@@ -5,6 +5,8 @@ export default defineConfig({
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
     maxWorkers: 2,
+    // Concurrent tests wait for gateways most of the time, not for the processor.
+    maxConcurrency: 20,
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { GatewayError } from '../ground/errors.ts';
 import { toUsdNumber } from '../ground/money.ts';
 import { resolveDoubt } from '../jobs/resolve.ts';
-import { loadAttempts, loadJob, runningByLane } from '../jobs/rows.ts';
+import { loadAttempts, loadJob } from '../jobs/rows.ts';
 import { entriesOfJob } from '../ledger/account.ts';
 import { audit } from '../ledger/audit.ts';
 import { readDecision, showDecision } from '../routing/decision.ts';
-import { bodyOf, listed, listOf, toSeconds } from './admin-shapes.ts';
+import { bodyOf, toSeconds } from './admin-shapes.ts';
 import type { Ctx, FrontDeps } from './context.ts';
 import type { Route } from './route-table.ts';
 
@@ -41,17 +41,13 @@ export function operationAdminRoutes(deps: FrontDeps): Route[] {
     },
     {
       method: 'get',
-      path: '/providers',
-      summary: 'Accounts with their slots',
-      answer: listOf(z.record(z.string(), z.unknown())),
-      handle: (c) => showProviders(deps, c),
-    },
-    {
-      method: 'get',
       path: '/audit',
       summary: 'Recompute the ledger and name every difference',
       answer: auditSchema,
-      handle: async (c) => c.json(await deps.jobs.database.snapshot(audit)),
+      handle: async (c) => {
+        await deps.books.lookAgain();
+        return c.json(await deps.jobs.database.snapshot(audit));
+      },
     },
   ];
 }
@@ -113,17 +109,4 @@ async function showJob(deps: FrontDeps, c: Ctx): Promise<Response> {
       at: toSeconds(entry.atMs),
     })),
   });
-}
-
-async function showProviders(deps: FrontDeps, c: Ctx): Promise<Response> {
-  const running = await deps.jobs.database.read(runningByLane);
-  return listed(
-    c,
-    [...deps.jobs.accounts.values()].map((account) => ({
-      provider: account.provider.id,
-      account: account.id,
-      slots: account.slots,
-      running: Object.fromEntries([...running].filter(([lane]) => lane.split('/')[0] === account.id)),
-    })),
-  );
 }

@@ -155,6 +155,7 @@ async function changeTenant(deps: FrontDeps, callers: Authenticator, c: Ctx): Pr
     }),
   );
   callers.forget();
+  deps.worker.queue.wake();
   deps.log.info('tenant changed', { tenant: id, detail: Object.keys(body).join(', ') });
   return c.json(showTenant(await theTenant(deps, c)));
 }

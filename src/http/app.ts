@@ -1,17 +1,21 @@
 import { Hono } from 'hono';
 import { GatewayError } from '../ground/errors.ts';
 import { StoreUnavailable } from '../store/database.ts';
+import { jobListRoutes } from './admin-jobs.ts';
 import { keyAdminRoutes } from './admin-keys.ts';
 import { operationAdminRoutes } from './admin-operations.ts';
+import { replayAdminRoutes } from './admin-replay.ts';
 import { tenantAdminRoutes } from './admin-tenants.ts';
 import { Authenticator, adminOnly } from './auth.ts';
 import { billRoutes } from './bill.ts';
 import { budgetAdminRoutes, budgetRoutes } from './budgets.ts';
 import type { App, Ctx, Env, FrontDeps } from './context.ts';
 import { mountProviderRoutes } from './hooks.ts';
+import { Metrics } from './metrics.ts';
 import { modelRoutes } from './models.ts';
 import { openApiDocument } from './openapi.ts';
 import { packageAdminRoutes } from './packages.ts';
+import { providerAdminRoutes } from './providers.ts';
 import { rateLimited } from './rate-limit.ts';
 import { mount, type Route } from './route-table.ts';
 import { spendAdminRoutes, usageRoutes } from './spend.ts';
@@ -25,6 +29,8 @@ import { webhookRoutes } from './webhook-endpoints.ts';
 export function createApp(deps: FrontDeps): App {
   const app = new Hono<Env>();
   const callers = new Authenticator(deps);
+  const metrics = new Metrics(deps);
+  app.use(metrics.counting());
   app.use(async (c, next) => {
     const requestId = deps.jobs.mint('req');
     c.set('requestId', requestId);
@@ -43,6 +49,7 @@ export function createApp(deps: FrontDeps): App {
 
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', (c) => readiness(deps, c));
+  metrics.mount(app);
 
   const tenantRoutes = tenantRouteTable(deps);
   const admin = adminRouteTable(deps, callers);
@@ -92,12 +99,17 @@ export function adminRouteTable(deps: FrontDeps, callers: Authenticator): Route[
     ...spendAdminRoutes(deps),
     ...billRoutes(deps),
     ...packageAdminRoutes(deps),
+    ...providerAdminRoutes(deps),
+    ...jobListRoutes(deps),
     ...operationAdminRoutes(deps),
+    ...replayAdminRoutes(deps),
   ];
 }
 
-async function readiness({ jobs, disk }: FrontDeps, c: Ctx): Promise<Response> {
-  const fault = jobs.database.isWritable() ? await disk.shortage() : 'the store takes no writes';
+async function readiness({ jobs, disk, books }: FrontDeps, c: Ctx): Promise<Response> {
+  // Whose budget it is stands in the log, not here: anybody may ask.
+  const shut = books.fault() === null ? null : 'budgets do not agree with the ledger';
+  const fault = jobs.database.isWritable() ? (shut ?? (await disk.shortage())) : 'the store takes no writes';
   return c.json({ status: fault ?? 'ok' }, fault === null ? 200 : 503);
 }
 

@@ -3,7 +3,7 @@ import type { MiddlewareHandler } from 'hono';
 import { GatewayError } from '../ground/errors.ts';
 import { MINUTE_MS, SECOND_MS } from '../ground/time.ts';
 import { digestKey, findKeyByDigest, looksLikeKey, SANDBOX_KEY } from '../ledger/key.ts';
-import { findTenant } from '../ledger/tenant.ts';
+import { findTenant, underPolicy } from '../ledger/tenant.ts';
 import type { Caller, Env, FrontDeps } from './context.ts';
 
 /** A revoked key works no longer than this in another process; in this one it ends at once. */
@@ -52,7 +52,7 @@ export class Authenticator {
       const key = await findKeyByDigest(tx, digest);
       if (!key || key.revokedAtMs !== null) return null;
       const tenant = await findTenant(tx, key.tenantId);
-      return tenant && { key, tenant };
+      return tenant && { key, tenant: underPolicy(tenant, this.deps.defaultPolicy ?? {}) };
     });
     if (!caller || isExpired(caller, clock.nowMs())) return null;
     if (this.known.size >= CACHE_KEYS_MAX) this.known.clear();

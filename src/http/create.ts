@@ -6,6 +6,7 @@ import { type Admitted, admit, assertServable, type Presentation } from '../jobs
 import { uploadName } from '../jobs/close.ts';
 import { findRepeat, type Repeat } from '../jobs/repeat.ts';
 import type { Seller } from '../pricing/offers.ts';
+import { writeAsked } from '../routing/asked.ts';
 import { consider, warningsOf } from '../routing/consider.ts';
 import type { RequestRouting } from '../routing/policy.ts';
 import type { Route as Decision } from '../routing/route.ts';
@@ -90,8 +91,16 @@ export async function acceptRequest(
   return admitted;
 }
 
-/** A full disk stops admission, never what runs: its videos and its books still need room. */
-async function assertRoom({ disk }: FrontDeps): Promise<void> {
+/** A full disk or books that disagree stop admission, never what runs: its videos and its entries still need room. */
+async function assertRoom({ disk, books }: FrontDeps): Promise<void> {
+  const fault = books.fault();
+  if (fault !== null) {
+    throw new GatewayError('unavailable', {
+      message: 'The gateway takes no videos until its operator has checked the books. Nothing was charged.',
+      headers: { 'retry-after': '60' },
+      internal: fault,
+    });
+  }
   const shortage = await disk.shortage();
   if (shortage === null) return;
   throw new GatewayError('unavailable', {
@@ -171,7 +180,7 @@ function decideOn(
     asker: { ...caller.tenant, keyProviders: caller.key.providers },
     sellers: sellersOn(deps.packs.sellers(deps.sellers), terms),
     cards: deps.jobs.cards,
-    conditionsOf: deps.conditionsOf,
+    conditionsOf: (offer) => deps.conditionsOf(offer, caller.tenant.id),
     nowMs: terms?.atMs ?? deps.jobs.clock.nowMs(),
   });
   if (!terms?.onCards) {
@@ -188,7 +197,8 @@ function decideOn(
   const estimate = toUsdNumber(decision.route[0]?.offer?.quote.priceMicros ?? decision.holdMicros);
   const shown: Presentation = { ...presentation, estimate, warnings, metadata: tagsOf(fields) };
   const secondsNamed = fields.seconds ?? null;
-  return { request, decision, repeat, secondsNamed, presentation: { ...shown, ...sandboxFault(deps, c) } };
+  const asked = askedOf(routing, others.requests);
+  return { request, decision, repeat, secondsNamed, presentation: { ...shown, ...asked, ...sandboxFault(deps, c) } };
 }
 
 function sellersOn(sellers: readonly Seller[], terms: QuoteTerms | undefined): readonly Seller[] {
@@ -210,6 +220,15 @@ function assertKnown(routing: RequestRouting, unknown: readonly string[]): void 
   if (!routing.requireParameters || first === undefined) return;
   const message = `Unknown field '${first}', and provider.require_parameters is set.`;
   throw new GatewayError('unknown_parameter', { message, param: first });
+}
+
+/** Kept with the video, so that a replay of it asks the same. */
+function askedOf(routing: RequestRouting, others: readonly VideoRequest[]): Pick<Presentation, 'asked'> {
+  const asked = writeAsked(
+    routing,
+    others.map(({ model }) => model),
+  );
+  return Object.keys(asked).length === 0 ? {} : { asked };
 }
 
 /** In the sandbox a request may say what should go wrong with it. */

@@ -1,9 +1,9 @@
 /** Prepaid packages and rate cards, for operators: what was bought, what is left, and where prices have moved. */
 import { z } from 'zod';
 import { invalidValue } from '../ground/errors.ts';
-import { newId } from '../ground/id.ts';
 import { ceilToMicros, type Micros, ratio, times, toDisplayNumber, toUsdNumber, usd } from '../ground/money.ts';
 import { DAY_MS, SECOND_MS, utcDay } from '../ground/time.ts';
+import { DRIFT_DAYS, driftNow } from '../jobs/drift-watch.ts';
 import {
   type BoughtPack,
   packAccount,
@@ -14,8 +14,7 @@ import {
   unitCard,
   unitPriceOf,
 } from '../jobs/packages.ts';
-import { insertPackage, reportsSince } from '../ledger/package.ts';
-import { driftOf } from '../pricing/drift.ts';
+import { insertPackage } from '../ledger/package.ts';
 import { ofBillionths, toBillionths } from '../pricing/expected.ts';
 import type { Inventory, PackState } from '../pricing/packs.ts';
 import { surveyCards } from '../pricing/survey.ts';
@@ -82,7 +81,7 @@ const packageSchema = z
 
 const DRIFT_DAYS_MAX = 90;
 const driftQuery = z.object({
-  days: z.coerce.number().int().min(1).max(DRIFT_DAYS_MAX, `expected 1 to ${DRIFT_DAYS_MAX} days`).default(30),
+  days: z.coerce.number().int().min(1).max(DRIFT_DAYS_MAX, `expected 1 to ${DRIFT_DAYS_MAX} days`).default(DRIFT_DAYS),
 });
 const anyObject = z.record(z.string(), z.unknown());
 
@@ -252,13 +251,6 @@ function showCards({ jobs }: FrontDeps, c: Ctx): Response {
   );
 }
 
-const NO_CHANCE = { bytes: (length: number) => new Uint8Array(length), fraction: () => 0 };
-
 async function showDrift({ jobs }: FrontDeps, c: Ctx): Promise<Response> {
-  const { days } = readQuery(c, driftQuery);
-  const atMs = jobs.clock.nowMs() - days * DAY_MS;
-  const fromId = newId('att', atMs, NO_CHANCE);
-  const reports = await jobs.database.read((tx) => reportsSince(tx, { atMs, fromId }));
-  const attempts = reports.map((report) => ({ ...report, usage: JSON.parse(report.usage) }));
-  return listed(c, driftOf(attempts, jobs.cards));
+  return listed(c, await driftNow(jobs, readQuery(c, driftQuery).days));
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { toUsdNumber } from '../ground/money.ts';
-import { toUnixSeconds } from '../ground/time.ts';
+import { SECOND_MS, toUnixSeconds } from '../ground/time.ts';
 import type { Presentation } from '../jobs/admit.ts';
 import { requestOf } from '../jobs/close.ts';
 import type { AttemptRow, AttemptState, JobRow, JobState } from '../store/schema.ts';
@@ -45,6 +45,10 @@ export const videoSchema = z
     remixed_from_video_id: z.string().nullable(),
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
     provider: z.string().nullable().meta({ description: 'Who makes it, or made it.' }),
+    queue: z
+      .object({ position: z.number().int().nullable(), estimated_start: seconds.nullable() })
+      .nullable()
+      .meta({ description: 'Its place while it waits for a free slot; null when it does not.' }),
     attempts: z.array(z.object({ provider: z.string(), status: z.string(), error: z.string().nullable() })),
     usage: z.object({
       cost: z.number().meta({ description: 'Dollars charged; 0 until completed.' }),
@@ -62,6 +66,8 @@ export interface ShowOptions {
   readonly nowMs: number;
   /** Where this gateway is reached from outside; without it, `output.url` is a path. */
   readonly publicUrl: string | null;
+  /** Where the job stands while it waits for a slot; without a position where nobody may take it right now. */
+  readonly place: { readonly position: number; readonly seconds: number } | 'nowhere' | null;
 }
 
 /** A typical generation, to draw progress with where the provider tells none. */
@@ -89,6 +95,7 @@ export function showVideo(job: JobRow, attempts: readonly AttemptRow[], options:
     remixed_from_video_id: presentation.remixedFrom ?? null,
     error: job.errorCode === null ? null : { code: job.errorCode, message: job.errorMessage ?? '' },
     provider: job.provider,
+    queue: showPlace(job, options),
     attempts: attempts.map(showAttempt),
     usage: {
       cost: toUsdNumber(job.settledMicros),
@@ -99,6 +106,12 @@ export function showVideo(job: JobRow, attempts: readonly AttemptRow[], options:
     warnings: [...presentation.warnings],
     ...(completed && { output: { url: `${options.publicUrl ?? ''}/v1/videos/${job.id}/content` } }),
   };
+}
+
+function showPlace({ dueAtMs }: JobRow, { place, nowMs }: ShowOptions): VideoObject['queue'] {
+  if (dueAtMs === null || place === null) return null;
+  if (place === 'nowhere') return { position: null, estimated_start: null };
+  return { position: place.position, estimated_start: toUnixSeconds(nowMs + Math.ceil(place.seconds) * SECOND_MS) };
 }
 
 /** What a tenant may know of an attempt: a class of failure, never a provider's words. */

@@ -217,7 +217,8 @@ async function findVideo(deps: FrontDeps, c: Ctx): Promise<{ job: JobRow; attemp
 }
 
 function show(deps: FrontDeps, job: JobRow, attempts: readonly AttemptRow[]): VideoObject {
-  return showVideo(job, attempts, { nowMs: deps.jobs.clock.nowMs(), publicUrl: deps.publicUrl });
+  const place = hasEnded(job.state) ? null : deps.worker.placeOf(job.id);
+  return showVideo(job, attempts, { nowMs: deps.jobs.clock.nowMs(), publicUrl: deps.publicUrl, place });
 }
 
 function costHeaders(video: VideoObject): Record<string, string> {

@@ -7,6 +7,7 @@ import { BudgetFull } from '../ledger/budget.ts';
 import { type BudgetAlert, isNewsAtRefusal, raiseAtRefusal } from '../ledger/budget-alerts.ts';
 import type { ApiKey } from '../ledger/key.ts';
 import type { Tenant } from '../ledger/tenant.ts';
+import type { Asked } from '../routing/asked.ts';
 import { writeDecision } from '../routing/decision.ts';
 import type { Route } from '../routing/route.ts';
 import type { JobRow } from '../store/schema.ts';
@@ -35,6 +36,8 @@ export interface Presentation {
   readonly callbackUrl?: string;
   /** In the sandbox: what this request wants to go wrong. */
   readonly sandboxFault?: string;
+  /** What it asked of its routing; absent where it asked nothing. */
+  readonly asked?: Asked;
 }
 
 export interface Admission {

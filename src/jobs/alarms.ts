@@ -1,6 +1,7 @@
 import { DAY_MS, SECOND_MS } from '../ground/time.ts';
+import { dueNews, recordNews } from '../ledger/alarms.ts';
 import { dueAlarms, recordAlarm } from '../ledger/budget-alerts.ts';
-import type { BudgetAlertRow } from '../store/schema-budgets.ts';
+import type { Tx } from '../store/database.ts';
 import type { Sent } from '../wire/notify.ts';
 import type { Deps } from './deps.ts';
 import { outcomeOf } from './notify.ts';
@@ -10,6 +11,16 @@ const LOOK_EVERY_MS = 10 * SECOND_MS;
 const AT_ONCE = 20;
 /** What was raised earlier than this is no alarm any more: so a new address is not flooded with old ones. */
 const NEWS_FOR_MS = 3 * DAY_MS;
+
+/** An alarm that waits, whichever table it lies in. */
+interface Waiting {
+  readonly id: string;
+  readonly body: string;
+  readonly tries: number;
+  /** Whose budget it is about; absent for what is about the gateway itself. */
+  readonly tenantId?: string;
+  readonly record: typeof recordAlarm;
+}
 
 export interface AlarmsDeps extends Pick<Deps, 'database' | 'clock' | 'log'> {
   readonly sender: { send(body: string): Promise<Sent>; close(): Promise<void> };
@@ -61,23 +72,34 @@ export class Alarms {
     const { clock, database } = this.deps;
     const nowMs = clock.nowMs();
     // A write, so that it comes behind the transaction that has raised what this was woken for.
-    const due = await database.write((tx) => dueAlarms(tx, { nowMs, sinceMs: nowMs - NEWS_FOR_MS, limit: AT_ONCE }));
+    const due = await database.write((tx) => allDue(tx, nowMs));
     await Promise.all(due.map((alarm) => this.tell(alarm)));
-    if (due.length === AT_ONCE) this.wokenMeanwhile = true;
+    if (due.length >= AT_ONCE) this.wokenMeanwhile = true;
   }
 
-  private async tell(alarm: BudgetAlertRow): Promise<void> {
+  private async tell(alarm: Waiting): Promise<void> {
     const { clock, database, log, sender } = this.deps;
     const sent = await sender.send(alarm.body);
     const status = sent.kind === 'answered' ? sent.status : null;
     const outcome = outcomeOf(status, alarm.tries, clock.nowMs());
-    await database.write((tx) => recordAlarm(tx, alarm, outcome.state === 'pending' ? outcome.dueAtMs : null));
+    await database.write((tx) => alarm.record(tx, alarm, outcome.state === 'pending' ? outcome.dueAtMs : null));
     const fields = {
-      tenant: alarm.tenantId,
+      ...(alarm.tenantId !== undefined && { tenant: alarm.tenantId }),
       ...(status !== null && { status }),
       ...(sent.kind === 'unanswered' && { detail: sent.detail }),
     };
     if (outcome.state === 'delivered') log.info('alarm delivered', fields);
     else log.warn(outcome.state === 'failed' ? 'alarm given up' : 'alarm not delivered yet', fields);
   }
+}
+
+/** What is due of both kinds, at most so many of each at once. */
+async function allDue(tx: Tx, nowMs: number): Promise<Waiting[]> {
+  const which = { nowMs, sinceMs: nowMs - NEWS_FOR_MS, limit: AT_ONCE };
+  const ofBudgets = await dueAlarms(tx, which);
+  const others = await dueNews(tx, which);
+  return [
+    ...ofBudgets.map((row) => ({ ...row, record: recordAlarm })),
+    ...others.map((row) => ({ ...row, record: recordNews })),
+  ];
 }

@@ -29,6 +29,8 @@ export interface JobSettings {
   readonly firstPollMs: number;
   readonly doubtMs: number;
   readonly leaseMs: number;
+  /** How long a circuit stays open the first time; 30 s when absent. */
+  readonly circuitMs?: number;
   readonly retentionMs: number;
   /** Where this gateway is reached from outside; null: no links, no webhooks. */
   readonly publicUrl: string | null;
@@ -69,10 +71,10 @@ export interface Deps {
   readonly processId: string;
 }
 
-/** What a step leaves to do: the next one after a while, one when a slot is free, or nothing. */
+/** What a step leaves to do: the next one after a while; one when a slot is free, but after a while anyway; or nothing. */
 export type StepResult =
   | { readonly kind: 'due'; readonly inMs: number }
-  | { readonly kind: 'waits_for_slot'; readonly lane: string }
+  | { readonly kind: 'waits_for_slot'; readonly inMs: number }
   | { readonly kind: 'ended' };
 
 export const DUE_NOW: StepResult = { kind: 'due', inMs: 0 };

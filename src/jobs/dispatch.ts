@@ -1,82 +1,78 @@
-import type { FailureKind } from '../../providers/contract.ts';
 import { present } from '../ground/assert.ts';
-import type { VideoFailureCode } from '../ground/errors.ts';
+import { SECOND_MS } from '../ground/time.ts';
+import type { Option } from '../routing/choose.ts';
 import { readDecision, routeOf, type StoredCandidate } from '../routing/decision.ts';
-import { nextCandidate } from '../routing/next.ts';
-import { type Tx, Undo } from '../store/database.ts';
+import type { Waiter } from '../routing/fair.ts';
+import { Undo } from '../store/database.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
-import type { ProviderAccount } from '../wire/provider-account.ts';
 import { failJob, requestOf } from './close.ts';
 import { type Deps, ENDED, type StepResult } from './deps.ts';
 import { type AttemptHook, makeHook } from './hook.ts';
 import { prepareMedia } from './media.ts';
-import { insertAttempt, slotsTaken, takeSlot, updateJob } from './rows.ts';
+import type { Slots } from './queue.ts';
+import { insertAttempt, takeSlot, updateJob } from './rows.ts';
 import { recordUnprepared, SEND_WITHIN_MS, submissionOf, submitAttempt } from './submit.ts';
-import { isTenantFull, laneOfTenant } from './tenant-slots.ts';
+import { isTenantFull } from './tenant-slots.ts';
+import { waitOf } from './wait.ts';
 
-/** Where a candidate's slot is counted: the account; Kling counts running tasks per model version. */
-export function laneOf(account: ProviderAccount, model: string): string {
-  return account.provider.settings.slotsPer === 'model' ? `${account.id}/${model}` : account.id;
-}
+/** A job that waits for a slot looks again by itself, should its turn ever be missed. */
+const LOOK_AGAIN_MAX_MS = 60 * SECOND_MS;
 
 /**
- * Gives the job to its next candidate: brings its media there, takes a slot, writes the attempt, then submits it. A job
- * whose candidates are used up, or whose time is, ends here, free of charge.
+ * Gives the job to the candidate whose turn it is: asks for a slot, brings its media there, takes the slot, writes the
+ * attempt, then submits it. A job whose candidates are used up, or whose time is, ends here, free of charge.
  */
-export async function dispatchJob(deps: Deps, job: JobRow, past: readonly AttemptRow[]): Promise<StepResult> {
-  const chosen = choose(deps, job, past);
-  if (typeof chosen === 'string') {
-    await failJob(deps, job, chosen);
+export async function dispatchJob(
+  deps: Deps,
+  job: JobRow,
+  past: readonly AttemptRow[],
+  slots: Slots,
+): Promise<StepResult> {
+  const waiter = waitOf(deps, job, past, (account) => slots.mayRepeat(account));
+  if (typeof waiter === 'string') {
+    await failJob(deps, job, waiter);
     return ENDED;
   }
-  const account = present(deps.accounts.get(chosen.account), 'the account of a configured candidate');
-  const lane = laneOf(account, chosen.model);
-  const full = await deps.database.read((tx) => fullLane(tx, job, lane, account.slots));
-  if (full !== null) return { kind: 'waits_for_slot', lane: full };
+  const grant = await slots.ask(waiter);
+  if (!grant) return waitsOn(deps, waiter);
 
+  const account = present(deps.accounts.get(grant.option.account), 'the account of a configured candidate');
   const hook = makeHook(deps, account.provider);
-  const attempt = newAttempt(deps, job, chosen, { lane, number: past.length + 1, hook });
+  const candidate = candidateOf(job, grant.option);
+  const attempt = newAttempt(deps, job, candidate, { lane: grant.option.lane, number: past.length + 1, hook });
   const media = await prepareMedia(deps, requestOf(job), account);
   if ('state' in media) return await recordUnprepared(deps, job, attempt, media);
-  const fullNow = await beginAttempt(deps, job, attempt, account.slots);
-  if (fullNow !== null) return { kind: 'waits_for_slot', lane: fullNow };
+  const begun = await beginAttempt(deps, job, attempt, grant.slots);
+  slots.settle(job.id, begun);
+  if (!begun) return waitsOn(deps, waiter);
   const submission = submissionOf(job, attempt, media, hook);
   return await submitAttempt(deps, { ...job, attempts: attempt.number }, attempt, account, submission);
 }
 
-/** The candidate to ask, or why the job ends. */
-function choose(deps: Deps, job: JobRow, past: readonly AttemptRow[]): StoredCandidate | VideoFailureCode {
-  const nowMs = deps.clock.nowMs();
-  if (job.cancelRequestedAtMs !== null) return 'cancelled';
-  if (nowMs >= job.deadlineAtMs) return 'provider_timeout';
-  if (job.state === 'queued' && nowMs >= job.queueUntilMs) return 'queue_timeout';
-  const failures = past.flatMap(({ account, model, failureKind }) =>
-    failureKind === null ? [] : [{ account, model, kind: failureKind as FailureKind }],
-  );
-  // An account may have been taken out of the configuration since the job was admitted.
-  const route = routeOf(readDecision(job.decision)).filter((candidate) => deps.accounts.has(candidate.account));
-  const next = nextCandidate(route, failures, false);
-  return next.kind === 'end' ? next.code : next.candidate;
+function waitsOn(deps: Deps, { untilMs }: Waiter): StepResult {
+  return { kind: 'waits_for_slot', inMs: Math.max(0, Math.min(LOOK_AGAIN_MAX_MS, untilMs - deps.clock.nowMs())) };
 }
 
-/** Where the job has to wait: in its tenant's own line, in that of the lane, or (null) nowhere. A look ahead only. */
-async function fullLane(tx: Tx, { tenantId }: JobRow, lane: string, slots: number): Promise<string | null> {
-  if (await isTenantFull(tx, tenantId)) return laneOfTenant(tenantId);
-  return (await slotsTaken(tx, lane)) >= slots ? lane : null;
+function candidateOf(job: JobRow, { account, model }: Option): StoredCandidate {
+  const route = routeOf(readDecision(job.decision));
+  return present(
+    route.find((candidate) => candidate.account === account && candidate.model === model),
+    'the candidate of a granted slot to stand in the route',
+  );
 }
 
 /**
- * The slot, the attempt and the job's count of attempts: one commit, before the first byte leaves. Null when it is
- * done; else the full lane, and nothing is written. A tenant's own limit is counted in the same commit: writers of one
- * store follow each other, so no two of them see the same last place.
+ * The slot, the attempt and the job's count of attempts: one commit, before the first byte leaves. True when it is done;
+ * false when the lane or the tenant is full, and nothing is written. A tenant's own limit is counted in the same commit:
+ * writers of one store follow each other, so no two of them see the same last place.
  */
-async function beginAttempt(deps: Deps, job: JobRow, attempt: AttemptRow, slots: number): Promise<string | null> {
+async function beginAttempt(deps: Deps, job: JobRow, attempt: AttemptRow, slots: number): Promise<boolean> {
   return await deps.database.write(async (tx) => {
     await updateJob(tx, job, { attempts: attempt.number });
-    if (await isTenantFull(tx, job.tenantId)) throw new Undo(laneOfTenant(job.tenantId));
-    if (!(await takeSlot(tx, attempt.lane, slots))) throw new Undo(attempt.lane);
+    if (await isTenantFull(tx, job.tenantId)) throw new Undo(false);
+    if (!(await takeSlot(tx, attempt.lane, slots))) throw new Undo(false);
     await insertAttempt(tx, attempt);
-    return null;
+    return true;
   });
 }
 

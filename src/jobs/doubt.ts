@@ -6,6 +6,7 @@ import type { AttemptRow, JobRow } from '../store/schema.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
 import { requestOf } from './close.ts';
 import { type Deps, dueIn, type StepResult } from './deps.ts';
+import { goOnInDoubt } from './doubt-fallback.ts';
 import { makeHook } from './hook.ts';
 import { attemptMoves } from './job.ts';
 import { prepareMedia } from './media.ts';
@@ -51,16 +52,16 @@ export async function lookAfterDoubt(
     if (adopted) return adopted;
   }
   const { find } = account.connection;
-  if (!find) return lookAgain(deps, job, attempt);
+  if (!find) return (await goOnInDoubt(deps, job, attempt)) ?? lookAgain(deps, job, attempt);
   const outcome = await look(deps, find, submissionOf(job, attempt, NO_MEDIA, null), account);
   switch (outcome.state) {
     case 'submitted':
       deps.log.info('attempt found again', { video: job.id, attempt: attempt.id, provider: attempt.provider });
       return await recordAccepted(deps, job, attempt, outcome);
     case 'absent':
-      return await recordAbsence(deps, job, attempt, account);
+      return (await goOnInDoubt(deps, job, attempt)) ?? (await recordAbsence(deps, job, attempt, account));
     case 'failure':
-      return lookAgain(deps, job, attempt);
+      return (await goOnInDoubt(deps, job, attempt)) ?? lookAgain(deps, job, attempt);
   }
 }
 

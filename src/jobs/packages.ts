@@ -61,6 +61,11 @@ export class PackBook {
     this.priced = new WeakMap();
   }
 
+  /** How many tasks the pack that the account draws on lets run at once; null where it draws on none. */
+  concurrencyOf(account: string): number | null {
+    return this.drawn.get(account)?.concurrency ?? null;
+  }
+
   /** The sellers, each at the unit price of the pack it draws on; those without a pack as they are. */
   sellers(all: readonly Seller[]): readonly Seller[] {
     const known = this.priced.get(all);
@@ -85,16 +90,29 @@ export class PackBook {
 
 /** What is left of every registered pack, by account. */
 export async function takeStocks(deps: PackDeps): Promise<AccountStock[]> {
+  const shelves = await readShelves(deps);
+  const nowMs = deps.clock.nowMs();
+  return shelves.map(({ account, packs, draws }) => ({ account, inventory: takeStock(packs, draws, nowMs) }));
+}
+
+/** An account's registered packs, and everything that was drawn since the first of them was bought. */
+export interface AccountShelf {
+  readonly account: string;
+  readonly packs: readonly BoughtPack[];
+  readonly draws: readonly Draw[];
+}
+
+/** The packs of every account that has some. */
+export async function readShelves(deps: PackDeps): Promise<AccountShelf[]> {
   const rows = await deps.database.read(listPackages);
-  const stocks: AccountStock[] = [];
+  const shelves: AccountShelf[] = [];
   for (const account of new Set(rows.map((row) => row.account))) {
     const packs = rows.filter((row) => row.account === account).map(packOf);
     const sinceMs = Math.min(...packs.map((pack) => pack.boughtAtMs));
     const clips = await deps.database.read((tx) => clipsSince(tx, account, sinceMs));
-    const draws = clips.flatMap((clip) => drawOf(deps, clip));
-    stocks.push({ account, inventory: takeStock(packs, draws, deps.clock.nowMs()) });
+    shelves.push({ account, packs, draws: clips.flatMap((clip) => drawOf(deps, clip)) });
   }
-  return stocks;
+  return shelves;
 }
 
 const packOf = (row: PackageRow): BoughtPack => {

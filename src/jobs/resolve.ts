@@ -20,21 +20,36 @@ export async function resolveDoubt(deps: Deps, jobId: string, verdict: Verdict):
   const outcome = await deps.database.write(async (tx) => {
     const job = await loadJob(tx, jobId);
     if (!job) throw new GatewayError('not_found', { message: 'There is no such job.', param: 'id' });
-    const attempt = (await loadAttempts(tx, jobId)).find(({ state }) => state === 'in_doubt');
+    const attempt = await doubtfulOf(tx, jobId);
     if (!attempt) {
       throw new GatewayError('conflict', {
         message: `No attempt of ${jobId} is in doubt: there is nothing to decide.`,
       });
     }
-    if (hasEnded(job.state)) await resolveEnded(tx, deps, job, attempt, verdict);
+    if (hasEnded(job.state) || attempt.state !== 'in_doubt') await resolveEnded(tx, deps, job, attempt, verdict);
     else await resolveOpen(tx, deps, job, attempt, verdict);
-    return { job, attempt, failed: !hasEnded(job.state) && verdict === 'charged' };
+    return { job, attempt, failed: hasFailed(job, attempt, verdict) };
   });
   const { job, attempt } = outcome;
   deps.signals.slotFreed(attempt.lane, job.tenantId);
   deps.log.info('doubt resolved by hand', { video: job.id, attempt: attempt.id, kind: verdict });
   if (outcome.failed) await removeUploads(deps, job);
 }
+
+/** The attempt in doubt; else one that was given up in doubt for the next candidate, as long as its cost is suspected. */
+async function doubtfulOf(tx: Tx, jobId: string): Promise<AttemptRow | null> {
+  const attempts = await loadAttempts(tx, jobId);
+  const open = attempts.find(({ state }) => state === 'in_doubt');
+  if (open) return open;
+  for (const attempt of attempts) {
+    if (attempt.state === 'failed' && (await suspectedOf(tx, attempt.id)) > ZERO_MICROS) return attempt;
+  }
+  return null;
+}
+
+/** Whether the verdict ends the job: one that has gone on, or has ended, is not touched by it. */
+const hasFailed = (job: JobRow, { state }: AttemptRow, verdict: Verdict): boolean =>
+  !hasEnded(job.state) && state === 'in_doubt' && verdict === 'charged';
 
 async function resolveOpen(tx: Tx, deps: Deps, job: JobRow, attempt: AttemptRow, verdict: Verdict): Promise<void> {
   const stamp = stampOf(deps);
@@ -59,6 +74,7 @@ async function resolveEnded(tx: Tx, deps: Deps, job: JobRow, attempt: AttemptRow
   if (verdict === 'charged') {
     await bookCost(tx, job, { kind: 'cost', amountMicros: attempt.costMicros, ...of }, stamp);
   }
+  if (attempt.state !== 'in_doubt') return;
   const detail = `${verdict}, decided by hand`;
   await endAttempt(tx, attempt, { state: 'failed', failure: { kind: 'generation_failed', detail } }, stamp.nowMs);
 }

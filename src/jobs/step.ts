@@ -6,6 +6,7 @@ import { dispatchJob } from './dispatch.ts';
 import { lookAfterDoubt } from './doubt.ts';
 import { hasEnded, isLive } from './job.ts';
 import { pollAttempt } from './poll.ts';
+import type { Slots } from './queue.ts';
 import { LeaseLost, loadAttempts, loadJob } from './rows.ts';
 import { saveVideo } from './save.ts';
 import { stopTask } from './stop.ts';
@@ -19,14 +20,14 @@ const UNCONFIGURED_LOOK_MS = 60_000;
  * one job never run side by side in a process; another process that took the job makes this one stop at its first
  * write.
  */
-export async function runStep(deps: Deps, jobId: string): Promise<StepResult> {
+export async function runStep(deps: Deps, jobId: string, slots: Slots): Promise<StepResult> {
   const found = await deps.database.read(async (tx) => {
     const job = await loadJob(tx, jobId);
     return job && { job, attempts: await loadAttempts(tx, jobId) };
   });
   if (!found || hasEnded(found.job.state) || found.job.leaseOwner !== deps.processId) return ENDED;
   try {
-    return await nextStep(deps, found.job, found.attempts);
+    return await nextStep(deps, found.job, found.attempts, slots);
   } catch (error) {
     // Looked at again: whoever wrote in between may have left the job with this process all the same.
     if (error instanceof LeaseLost) return DUE_NOW;
@@ -34,7 +35,7 @@ export async function runStep(deps: Deps, jobId: string): Promise<StepResult> {
   }
 }
 
-async function nextStep(deps: Deps, job: JobRow, attempts: readonly AttemptRow[]): Promise<StepResult> {
+async function nextStep(deps: Deps, job: JobRow, attempts: readonly AttemptRow[], slots: Slots): Promise<StepResult> {
   const latest = attempts.at(-1);
   if (job.state === 'saving') {
     const finished = present(latest, 'the attempt that finished');
@@ -42,7 +43,7 @@ async function nextStep(deps: Deps, job: JobRow, attempts: readonly AttemptRow[]
     if (job.cancelRequestedAtMs !== null) return await dropVideo(deps, job, finished);
     return account ? await saveVideo(deps, job, finished, account) : dueIn(UNCONFIGURED_LOOK_MS);
   }
-  if (!latest || !isLive(latest.state)) return await dispatchJob(deps, job, attempts);
+  if (!latest || !isLive(latest.state)) return await dispatchJob(deps, job, attempts, slots);
   const account = deps.accounts.get(latest.account);
   if (!account) return dueIn(UNCONFIGURED_LOOK_MS);
   switch (latest.state) {

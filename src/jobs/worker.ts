@@ -1,10 +1,15 @@
 import { MINUTE_MS, SECOND_MS } from '../ground/time.ts';
+import type { Offer } from '../pricing/offers.ts';
+import type { Place } from '../routing/fair.ts';
+import type { Conditions } from '../routing/score.ts';
 import type { Deps, StepResult } from './deps.ts';
+import { laneOf } from './lane.ts';
+import { Outlook } from './outlook.ts';
+import { SlotQueue } from './queue.ts';
 import { removeExpired } from './retention.ts';
 import { claimAbandoned, forgetProcess, renewProcess } from './rows.ts';
 import { Schedule } from './schedule.ts';
 import { runStep } from './step.ts';
-import { laneOfTenant } from './tenant-slots.ts';
 
 /** Steps at the same time: more would let the background crowd out the front door. */
 const STEPS_AT_ONCE = 64;
@@ -14,34 +19,34 @@ const RESCUE_EVERY_MS = 10 * SECOND_MS;
 const EXPIRE_EVERY_MS = MINUTE_MS;
 /** After a step that threw: our own fault or a store that is down. The row stands; the step is tried again. */
 const TROUBLE_AGAIN_MS = 5 * SECOND_MS;
-/** A job that waits for a slot looks again by itself, should a wake-up ever be missed. */
 /** Wake-ups of one job closer than this count as one: a webhook may come any number of times. */
 const WAKE_APART_MS = SECOND_MS;
-const SLOT_AGAIN_MS = 10 * SECOND_MS;
 
 /** Runs the steps of all jobs that this process holds, and takes over those whose process has ended. */
 export class Worker {
+  /** What is known about the accounts, and who waits for them. */
+  readonly outlook: Outlook;
+  readonly queue: SlotQueue;
   private readonly deps: Deps;
   private readonly schedule: Schedule;
   private readonly active = new Map<string, Promise<void>>();
   /** Jobs that were woken while a step of theirs ran. */
   private readonly wokenMeanwhile = new Set<string>();
   private readonly wokenAtMs = new Map<string, number>();
-  /** Jobs that wait for a slot, by lane, in the order in which they came. */
-  private readonly waiting = new Map<string, Set<string>>();
-  /** Jobs that were woken because there is room in that lane, until their step has ended. */
-  private readonly wokenFor = new Map<string, string>();
   private readonly repeating = new Map<() => Promise<void>, () => void>();
   private stopping = false;
 
   constructor(deps: Deps) {
     this.deps = deps;
     this.schedule = new Schedule(deps.clock, () => this.pump());
+    this.outlook = new Outlook(deps);
+    this.queue = new SlotQueue(deps, this.outlook, (jobId) => this.granted(jobId));
   }
 
   /** Announces this process, takes over what was left behind, and goes on taking over what will be. */
   async start(): Promise<void> {
     await this.renew();
+    await this.outlook.refresh();
     await this.rescue();
     this.every(RENEW_EVERY_MS, () => this.renew());
     this.every(RESCUE_EVERY_MS, () => this.rescue());
@@ -51,6 +56,19 @@ export class Worker {
   /** A job that this process has just admitted, and therefore holds. */
   take(jobId: string): void {
     if (!this.stopping) this.schedule.put(jobId, 0);
+  }
+
+  /** The conditions that a new job would find: of the offer, and of the queue before it. */
+  conditionsOf(offer: Offer, tenantId = ''): Conditions {
+    const { account, model, capability } = offer;
+    const conditions = this.outlook.conditionsOf({ account, model, upstream: capability.upstream });
+    const known = this.deps.accounts.get(account);
+    return known ? { ...conditions, queuedAhead: this.queue.aheadOf(tenantId, laneOf(known, model)) } : conditions;
+  }
+
+  /** Where the job stands while it waits for a slot; `nowhere` while nothing may be sent for it; else null. */
+  placeOf(jobId: string): Place | 'nowhere' | null {
+    return this.queue.isWaiting(jobId) ? (this.queue.placeOf(jobId) ?? 'nowhere') : null;
   }
 
   /** Something may have happened to the job: its next step is due now, or a second after it was woken last. */
@@ -63,25 +81,21 @@ export class Worker {
     else this.schedule.put(jobId, Math.max(0, WAKE_APART_MS - sinceMs));
   }
 
-  /** Lets the next job try that waits for this slot, and the next one of the tenant that has a task less running. */
-  slotFreed(lane: string, tenantId: string): void {
-    this.wakeFirst(lane);
-    this.wakeFirst(laneOfTenant(tenantId));
+  /** A slot is free, and its tenant has a task less running: the queue deals it out. */
+  slotFreed(): void {
+    this.queue.wake();
   }
 
-  private wakeFirst(lane: string): void {
-    const [first] = this.waiting.get(lane) ?? [];
-    if (first === undefined) return;
-    this.waitsNoMore(first);
-    this.wokenFor.set(first, lane);
-    if (this.active.has(first)) this.wokenMeanwhile.add(first);
-    else this.schedule.put(first, 0);
+  /** The turn of a job has come. One whose step asks right now has its answer; one whose step ends is looked at then. */
+  private granted(jobId: string): void {
+    if (!this.active.has(jobId) && !this.stopping) this.schedule.put(jobId, 0);
   }
 
   /** Begins nothing new, waits for the steps under way, and leaves the jobs to whoever comes next. */
   async stop(): Promise<void> {
     this.stopping = true;
     this.schedule.stop();
+    this.queue.stop();
     for (const cancel of this.repeating.values()) cancel();
     await Promise.allSettled([...this.active.values()]);
     await this.deps.database.write((tx) => forgetProcess(tx, this.deps.processId));
@@ -101,10 +115,9 @@ export class Worker {
   }
 
   private async run(jobId: string): Promise<void> {
-    this.waitsNoMore(jobId);
     let result: StepResult;
     try {
-      result = await runStep(this.deps, jobId);
+      result = await runStep(this.deps, jobId, this.queue);
     } catch (error) {
       this.deps.log.error('step failed', { video: jobId, error });
       result = { kind: 'due', inMs: TROUBLE_AGAIN_MS };
@@ -118,7 +131,7 @@ export class Worker {
 
   private after(jobId: string, result: StepResult): void {
     const woken = this.wokenMeanwhile.delete(jobId);
-    this.passOn(jobId, result);
+    if (result.kind !== 'waits_for_slot') this.queue.leave(jobId);
     switch (result.kind) {
       case 'ended':
         this.wokenAtMs.delete(jobId);
@@ -126,25 +139,10 @@ export class Worker {
       case 'due':
         this.schedule.put(jobId, woken ? 0 : result.inMs);
         return;
-      case 'waits_for_slot': {
-        const line = this.waiting.get(result.lane) ?? new Set();
-        this.waiting.set(result.lane, line.add(jobId));
-        this.schedule.put(jobId, woken ? 0 : SLOT_AGAIN_MS);
+      case 'waits_for_slot':
+        this.schedule.put(jobId, woken || this.queue.isGranted(jobId) ? 0 : result.inMs);
         return;
-      }
     }
-  }
-
-  /** The job did not take the place it was woken for: it is the next one's. */
-  private passOn(jobId: string, result: StepResult): void {
-    const lane = this.wokenFor.get(jobId);
-    this.wokenFor.delete(jobId);
-    if (lane === undefined || result.kind === 'due') return;
-    if (result.kind === 'ended' || result.lane !== lane) this.wakeFirst(lane);
-  }
-
-  private waitsNoMore(jobId: string): void {
-    for (const line of this.waiting.values()) line.delete(jobId);
   }
 
   private async renew(): Promise<void> {

@@ -67,11 +67,20 @@ export async function updateTenant(
   return changed.length === 1;
 }
 
+/** The tenant under these rules wherever its own policy does not say otherwise. */
+export function underPolicy(tenant: Tenant, usual: TenantPolicy): Tenant {
+  const policy = { ...usual, ...tenant.policy };
+  return { ...tenant, policy, maxPriceMicros: maxPriceOf(policy) };
+}
+
+function maxPriceOf({ max_price_usd: maxPrice }: TenantPolicy): Micros | null {
+  return maxPrice === undefined ? null : usd(maxPrice.toFixed(6));
+}
+
 /** What signs the tenant's callbacks stays behind in the row: it has no business in a request. */
 function readTenant(row: TenantRow): Tenant {
   const { id, name, markupPercent, concurrency, ratePerMinute, createdAtMs } = row;
   const policy = tenantPolicySchema.parse(JSON.parse(row.policy));
-  const maxPrice = policy.max_price_usd;
-  const maxPriceMicros = maxPrice === undefined ? null : usd(maxPrice.toFixed(6));
+  const maxPriceMicros = maxPriceOf(policy);
   return { id, name, markupPercent, policy, maxPriceMicros, concurrency, ratePerMinute, createdAtMs };
 }

@@ -95,7 +95,8 @@ function joinLike(rows: readonly Clips[], file: string): Clips[] {
 
 const lineSchema = z.array(z.object({ record: z.array(z.string()), info: z.object({ lines: z.number() }) }));
 
-function linesOf(text: string, file: string): { record: string[]; line: number }[] {
+/** The lines of a CSV text with their numbers, empty ones left out. Throws a PlanInputError for what is no CSV. */
+export function linesOf(text: string, file: string): { record: string[]; line: number }[] {
   const options = { bom: true, trim: true, skip_empty_lines: true, relax_column_count: true, info: true } as const;
   try {
     return lineSchema.parse(parse(text, options)).map(({ record, info }) => ({ record, line: info.lines }));

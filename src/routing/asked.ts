@@ -1,7 +1,7 @@
 /** What a request asked of its routing, kept with its job so that a replay asks the same again. */
 import { z } from 'zod';
 import { micros } from '../ground/money.ts';
-import { FALLBACKS, NO_ROUTING, type RequestRouting, SORTS } from './policy.ts';
+import { FALLBACKS, NO_ROUTING, type RequestRouting, SORTS, type TenantPolicy } from './policy.ts';
 
 const names = z.array(z.string());
 
@@ -38,7 +38,8 @@ export function writeAsked(routing: RequestRouting, models: readonly string[]): 
 
 /** The wishes that `writeAsked` wrote; none for a job that was stored without any. Throws a ZodError on anything else. */
 export function readAsked(stored: unknown): RequestRouting {
-  const { maxPrice, ...asked } = askedSchema.parse(stored ?? {});
+  if (stored === undefined) return NO_ROUTING;
+  const { maxPrice, ...asked } = askedSchema.parse(stored);
   return {
     ...NO_ROUTING,
     models: asked.models ?? [],
@@ -50,5 +51,19 @@ export function readAsked(stored: unknown): RequestRouting {
     sort: asked.sort ?? null,
     maxPremium: asked.maxPremium ?? null,
     maxPriceMicros: maxPrice === undefined ? null : micros(BigInt(maxPrice)),
+  };
+}
+
+/** The wishes that are left under a policy that is tried: what it says itself, no request says otherwise. */
+export function overruledBy(policy: TenantPolicy, asked: RequestRouting): RequestRouting {
+  const { only, ignore, fallback, sort, max_premium: premium, max_price_usd: maxPrice } = policy;
+  const named = only !== undefined || ignore !== undefined;
+  return {
+    ...asked,
+    ...(named && { only: null, ignore: [], order: [] }),
+    ...(fallback !== undefined && { fallback: null, allowFallbacks: true }),
+    ...(sort !== undefined && { sort: null, order: [] }),
+    ...(premium !== undefined && { maxPremium: null }),
+    ...(maxPrice !== undefined && { maxPriceMicros: null }),
   };
 }

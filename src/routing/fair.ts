@@ -2,7 +2,7 @@
  * The fair queue: which waiting job gets which free slot. Tenants are served by deficit, in dollars in flight: whoever
  * has the least running comes next, its oldest job first; so a flood waits behind itself, not before others. Pure.
  */
-import { type Micros, plusMicros, ZERO_MICROS } from '../ground/money.ts';
+import { type Micros, sumMicros, ZERO_MICROS } from '../ground/money.ts';
 import { SECOND_MS } from '../ground/time.ts';
 import { choose, type Option } from './choose.ts';
 import type { Choosing } from './route.ts';
@@ -80,60 +80,76 @@ export function planQueue(state: QueueState, onlyGrants = false): Plan {
   const grants: Plan['grants'][number][] = [];
   const places = new Map<string, Place>();
   let room = onlyGrants ? freeLanes(state, counts) : Number.POSITIVE_INFINITY;
-  for (const waiter of inFairOrder(state)) {
+  for (const { waiter, line } of inFairOrder(state)) {
     if (room <= 0) break;
+    const full = line.tasks >= line.tasksMax;
+    if (full && onlyGrants) continue;
     const chosen = choose(waiter.options, choosingNow(waiter, state.nowMs), (option) =>
       conditionsNow(state, counts, option),
     );
     if (!chosen) continue;
     const { option, conditions, score, panic } = chosen;
     const lane = laneCounts(state, counts, option);
-    if (score.slotSeconds > 0) {
+    if (full) {
+      // Its own tenant's tasks are in its way: one of them has to end first, and nobody else waits for that.
+      const seconds = Math.max(score.slotSeconds, score.expectedSeconds - score.slotSeconds);
+      places.set(waiter.jobId, { position: lane.queued + 1, seconds, option });
+    } else if (score.slotSeconds > 0) {
       lane.queued += 1;
       places.set(waiter.jobId, { position: lane.queued, seconds: score.slotSeconds, option });
-      continue;
+    } else {
+      lane.taken += 1;
+      line.tasks += 1;
+      if (lane.taken >= lane.slots) room -= 1;
+      if (conditions.probe) counts.probed.add(option.offer);
+      grants.push({ waiter, option, panic });
     }
-    lane.taken += 1;
-    if (lane.taken >= lane.slots) room -= 1;
-    if (conditions.probe) counts.probed.add(option.offer);
-    grants.push({ waiter, option, panic });
   }
   return { grants, places };
 }
 
+/** The waiting jobs of one tenant, oldest first, and what it has in flight with what this plan has given it. */
+interface Line {
+  readonly jobs: Waiter[];
+  readonly tasksMax: number;
+  next: number;
+  tasks: number;
+  micros: Micros;
+}
+
 /**
  * The waiting jobs in the order in which they are served: always the tenant with the fewest dollars in flight, counting
- * what it was just given; its oldest job first. A tenant at its own limit is passed over.
+ * what it was just given; its oldest job first.
  */
-export function* inFairOrder({ waiters, inFlightOf }: QueueState): Generator<Waiter> {
-  const lines = new Map<string, { jobs: Waiter[]; next: number; tasks: number; micros: Micros; tasksMax: number }>();
+function* inFairOrder({ waiters, inFlightOf }: QueueState): Generator<{ waiter: Waiter; line: Line }> {
+  const lines = new Map<string, Line>();
   for (const waiter of waiters) {
     const line = lines.get(waiter.tenantId);
     if (line) line.jobs.push(waiter);
     else {
-      const { tasks, micros, tasksMax } = inFlightOf(waiter.tenantId);
+      const { tasksMax, ...running } = inFlightOf(waiter.tenantId);
       const most = tasksMax ?? Number.POSITIVE_INFINITY;
-      lines.set(waiter.tenantId, { jobs: [waiter], next: 0, tasks, micros, tasksMax: most });
+      lines.set(waiter.tenantId, { jobs: [waiter], next: 0, ...running, tasksMax: most });
     }
   }
   for (const line of lines.values()) line.jobs.sort(byAge);
   for (;;) {
-    let least: { line: typeof lines extends Map<string, infer L> ? L : never; job: Waiter } | null = null;
+    let least: { readonly line: Line; readonly waiter: Waiter } | null = null;
     for (const line of lines.values()) {
-      const job = line.jobs[line.next];
-      if (!job || line.tasks >= line.tasksMax) continue;
-      const less = least === null || line.micros < least.line.micros;
-      if (less || (least !== null && line.micros === least.line.micros && byAge(job, least.job) < 0)) {
-        least = { line, job };
-      }
+      const waiter = line.jobs[line.next];
+      if (waiter && (least === null || isServedBefore({ line, waiter }, least))) least = { line, waiter };
     }
     if (least === null) return;
-    const { line, job } = least;
-    line.next += 1;
-    line.tasks += 1;
-    line.micros = plusMicros(line.micros, job.holdMicros);
-    yield job;
+    least.line.next += 1;
+    least.line.micros = sumMicros(least.line.micros, least.waiter.holdMicros);
+    yield least;
   }
+}
+
+type Head = { readonly line: Line; readonly waiter: Waiter };
+
+function isServedBefore(a: Head, b: Head): boolean {
+  return a.line.micros === b.line.micros ? byAge(a.waiter, b.waiter) < 0 : a.line.micros < b.line.micros;
 }
 
 const byAge = (a: Waiter, b: Waiter): number =>

@@ -2,6 +2,7 @@
 import type { FailureKind } from '../../providers/contract.ts';
 import type { ChargeOnFailure } from '../pricing/rate-card.ts';
 import { ruleFor } from './failure.ts';
+import { PRIOR } from './health.ts';
 import type { Choice } from './next.ts';
 import { UNMEASURED_SECONDS } from './score.ts';
 
@@ -31,12 +32,17 @@ export interface Fate {
   readonly charged: ChargeOnFailure;
 }
 
-/** Where nothing is measured yet: 19 good takes of 20, whose weight wears off as takes are counted. */
-const PRIOR = { good: 19, takes: 20 };
-
-/** The observed success rate, in (0, 1): 0.95 where nothing was observed. */
+/** The success rate that the router believes in, in (0, 1): 0.95 where nothing was observed. */
 export function successRateOf({ good, bad }: Measured): number {
-  return (good + PRIOR.good) / (good + bad + PRIOR.takes);
+  return (good + PRIOR.good) / (good + bad + PRIOR.all);
+}
+
+/**
+ * The share of takes that fail in a replay, in [0, 1]: what was observed, of at least as many takes as the router's prior
+ * weighs. Where no failure was observed none is made up, so that a few clips are not told to fail.
+ */
+export function failureShareOf({ good, bad }: Measured): number {
+  return bad / Math.max(good + bad, PRIOR.all);
 }
 
 /** The median length of a take in seconds; null where none was measured. */
@@ -81,7 +87,7 @@ export function drawFate({ seed, jobId, offer, earlier, measured, charged }: Dra
   const words = `${seed} ${jobId} ${offerKey(offer)} ${earlier}`;
   const { seconds } = measured;
   const place = Math.floor(fractionOf(`${words} seconds`) * seconds.length);
-  const fails = fractionOf(words) >= successRateOf(measured);
+  const fails = fractionOf(words) < failureShareOf(measured);
   return { kind: fails ? 'generation_failed' : null, seconds: seconds[place] ?? UNMEASURED_SECONDS, charged };
 }
 

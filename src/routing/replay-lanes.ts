@@ -116,7 +116,7 @@ export function leave<W extends Waiter>(all: Lanes<W>, waiter: W): boolean {
 export function nextIn<W extends Waiter>(all: Lanes<W>, name: string): W | null {
   const lane = all.lanes.get(name);
   if (!lane || lane.queued === 0 || lane.running >= lane.slots) return null;
-  let best: { waiter: W; inFlight: Micros } | null = null;
+  let best: { waiter: W; line: Line<W>; inFlight: Micros } | null = null;
   for (const [tenant, line] of lane.lines) {
     const waiter = headOf(all, name, line);
     if (waiter === null) lane.lines.delete(tenant);
@@ -124,11 +124,13 @@ export function nextIn<W extends Waiter>(all: Lanes<W>, name: string): W | null 
       const { inFlight } = loadOf(all, tenant);
       const earlier = best === null || inFlight < best.inFlight;
       const same = best !== null && inFlight === best.inFlight && waiter.number < best.waiter.number;
-      if (earlier || same) best = { waiter, inFlight };
+      if (earlier || same) best = { waiter, line, inFlight };
     }
   }
-  if (best) leave(all, best.waiter);
-  return best?.waiter ?? null;
+  if (!best) return null;
+  best.line.head += 1;
+  leave(all, best.waiter);
+  return best.waiter;
 }
 
 /** The first of the line that still waits here. */

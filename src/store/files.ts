@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -42,8 +43,10 @@ export async function openDiskFiles(folder: string): Promise<Files> {
     async create(name) {
       const path = place(name);
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      const handle = await open(`${path}.part`, 'w', 0o600);
-      return new DiskPartFile(path, handle);
+      // A name of its own: a process that was frozen in the middle of a download must not write into its successor's.
+      const partPath = `${path}.${randomUUID().slice(0, 8)}.part`;
+      const handle = await open(partPath, 'wx', 0o600);
+      return new DiskPartFile(path, partPath, handle);
     },
     read: (name, range) => createReadStream(place(name), range ?? {}),
     remove: (name) => rm(place(name), { force: true }),
@@ -69,9 +72,9 @@ class DiskPartFile implements PartFile {
   private readonly handle: FileHandle;
   private open = true;
 
-  constructor(finalPath: string, handle: FileHandle) {
+  constructor(finalPath: string, partPath: string, handle: FileHandle) {
     this.finalPath = finalPath;
-    this.path = `${finalPath}.part`;
+    this.path = partPath;
     this.handle = handle;
   }
 

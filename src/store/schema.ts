@@ -7,6 +7,7 @@ import { sql } from 'drizzle-orm';
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 import { flag, money } from './columns.ts';
 
+export * from './schema-accounts.ts';
 export * from './schema-spend.ts';
 
 export const JOB_STATES = ['queued', 'running', 'saving', 'completed', 'failed', 'cancelled'] as const;
@@ -134,6 +135,7 @@ export const jobs = sqliteTable(
     index('jobs_expiring').on(table.expiresAtMs).where(sql`expires_at_ms is not null and file_removed_at_ms is null`),
     index('jobs_tenant_created').on(table.tenantId, table.createdAtMs, table.id).where(sql`deleted_at_ms is null`),
     index('jobs_open').on(table.leaseOwner).where(sql`due_at_ms is not null`),
+    index('jobs_state').on(table.state, table.id),
   ],
 );
 
@@ -190,6 +192,10 @@ export const attempts = sqliteTable(
     uniqueIndex('attempts_task').on(table.account, table.taskId).where(sql`task_id is not null`),
     uniqueIndex('attempts_hook').on(table.hookTokenDigest).where(sql`hook_token_digest is not null`),
     index('attempts_slots').on(table.lane).where(sql`slot_held = 1`),
+    index('attempts_outcomes').on(table.provider, table.state),
+    index('attempts_ended').on(table.endedAtMs).where(sql`ended_at_ms is not null`),
+    index('attempts_accepted').on(table.acceptedAtMs).where(sql`accepted_at_ms is not null`),
+    index('attempts_unanswered').on(table.createdAtMs).where(sql`state in ('submitting', 'in_doubt')`),
   ],
 );
 
@@ -217,6 +223,7 @@ export const entries = sqliteTable(
     index('entries_job').on(table.jobId),
     index('entries_day').on(table.day, table.id),
     index('entries_tenant').on(table.tenantId, table.day, table.id),
+    index('entries_suspected').on(table.attemptId).where(sql`kind in ('suspected_cost', 'cost_resolution')`),
     uniqueIndex('entries_one_hold').on(table.jobId).where(sql`kind = 'hold'`),
     uniqueIndex('entries_one_ending').on(table.jobId).where(sql`kind in ('settlement', 'release')`),
   ],

@@ -4,11 +4,14 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Connection } from '../../providers/define.ts';
 import { PROVIDERS } from '../../providers/index.ts';
+import { readConfig } from '../../src/config.ts';
+import { present } from '../../src/ground/assert.ts';
+import type { Fault } from '../../src/sandbox/faults.ts';
+import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { connectionOf } from '../providers/recorded.ts';
-import { spawnSandbox } from '../support/process.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -43,8 +46,22 @@ async function live(urls: Readonly<Record<string, string>>, args: readonly strin
   );
 }
 
-const startProviders = () =>
-  spawnSandbox({ REELAY_DATA_DIR: temporaryFolder(), REELAY_SANDBOX_SECONDS: '0.3', PATH: process.env.PATH ?? '' });
+/** The emulated providers, in this process; stopped when the test has finished. */
+async function startProviders() {
+  const config = { REELAY_SANDBOX: '1', REELAY_DATA_DIR: temporaryFolder(), REELAY_SANDBOX_SECONDS: '0.1' };
+  const { emulators, stop } = await startSandbox(readConfig(config));
+  onTestFinished(stop);
+  const emulator = (id: string) =>
+    present(
+      emulators.find((one) => one.id === id),
+      id,
+    );
+  return {
+    urls: Object.fromEntries(emulators.map(({ id, url }) => [id, url])),
+    tasks: (id: string) => emulator(id).list(),
+    orderFault: (id: string, fault: Fault) => emulator(id).faults.order({ fault }),
+  };
+}
 
 describe('reelay live', () => {
   it.each(PROVIDERS.map(({ id }) => id))(
@@ -58,7 +75,7 @@ describe('reelay live', () => {
       const report = JSON.parse(ran.stdout) as { file: string; facts: { durationMs: number } };
       expect(existsSync(join(root, report.file)) || existsSync(report.file)).toBe(true);
       expect(report.facts.durationMs).toBe(5_000);
-      expect(await tasks(id)).toHaveLength(1);
+      expect(tasks(id)).toHaveLength(1);
 
       const files = readdirSync(join(folder, 'fixtures'));
       expect(files.map((file) => file.replace(/live-\d{4}-\d\d-\d\d-/, ''))).toEqual(
@@ -78,27 +95,29 @@ describe('reelay live', () => {
   it('buys nothing over its limit, without a yes, or with words it does not know', async () => {
     const { urls, tasks } = await startProviders();
     const folder = temporaryFolder();
-    const over = await live(urls, ['fal', '--yes', '--seconds', '5', '--limit', '0.10', '-o', folder]);
+    const [over, unasked, strange] = await Promise.all([
+      live(urls, ['fal', '--yes', '--seconds', '5', '--limit', '0.10', '--record', folder, '-o', folder]),
+      live(urls, ['fal', '--seconds', '5', '--record', folder, '-o', folder]),
+      live(urls, ['fal', '--yes', '--seconds', '2', '--record', folder, '-o', folder]),
+    ]);
     expect(over).toMatchObject({ code: 1, stderr: expect.stringMatching(/asks \$0\.\d+, over the limit of \$0\.10;/) });
-    const unasked = await live(urls, ['fal', '--seconds', '5', '-o', folder]);
     expect(unasked).toMatchObject({ code: 2, stderr: expect.stringContaining('add --yes') });
-    const strange = await live(urls, ['fal', '--yes', '--seconds', '2', '-o', folder]);
     expect(strange).toMatchObject({ code: 2, stderr: expect.stringContaining('kling-v3 text_to_video takes 3 to 15') });
-    expect(await tasks('fal')).toEqual([]);
+    expect(tasks('fal')).toEqual([]);
   }, 20_000);
 
   it('finds a task again whose answer was lost, and sends nothing twice', async () => {
     const { urls, tasks, orderFault } = await startProviders();
-    await orderFault('kling', 'lost_answer');
+    orderFault('kling', 'lost_answer');
     const folder = temporaryFolder();
     const ran = await live(urls, ['kling', '--yes', '--seconds', '5', '--record', folder, '-o', folder]);
     expect([ran.code, ran.stdout]).toEqual([0, expect.stringContaining('saved ')]);
-    expect(await tasks('kling')).toHaveLength(1);
+    expect(tasks('kling')).toHaveLength(1);
   }, 20_000);
 
   it('says what is known about the money when the task fails', async () => {
     const { urls, orderFault } = await startProviders();
-    await orderFault('atlas', 'fail');
+    orderFault('atlas', 'fail');
     const folder = temporaryFolder();
     const ran = await live(urls, ['atlas', '--yes', '--seconds', '5', '--record', folder, '-o', folder]);
     expect(ran).toMatchObject({

@@ -6,20 +6,21 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { addPlanCommand } from '../../src/commands/plan.ts';
 import { chromiumPath, openChromium } from '../support/chromium.ts';
+import { type Ran, runHere } from '../support/command.ts';
 import { cardText, ROOT, rate } from '../support/rows.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
-interface Ran {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 const DAY = ['--date', '2026-11-21'];
 
+/** Runs the command; in this process, unless it gets an input. */
+async function reelay(args: readonly string[], input?: string): Promise<Ran> {
+  return input === undefined ? await runHere(addPlanCommand, ['plan', ...args]) : await reelayAlone(args, input);
+}
+
 /** Runs the compiled command with nothing in its environment but where programs are. */
-function reelay(args: readonly string[], input = ''): Promise<Ran> {
+function reelayAlone(args: readonly string[], input = ''): Promise<Ran> {
   return new Promise((resolve) => {
     const env = { PATH: process.env.PATH };
     const command = ['dist/src/cli.js', 'plan', ...args];
@@ -54,8 +55,10 @@ const LONG_LOUD = ['--seconds', '10', '--resolution', '1080p', '--audio', '--all
 
 describe('reelay plan', () => {
   it('prints the costs of 100, 500 and 1,000 clips at 1080p with audio as the documents do', async () => {
-    const v3 = await reelay(['--clips', '1000', ...LONG_LOUD, ...DAY]);
-    const o3 = await reelay(['--clips', '1000', ...LONG_LOUD, '--model', 'kling-o3', ...DAY]);
+    const [v3, o3] = await Promise.all([
+      reelayAlone(['--clips', '1000', ...LONG_LOUD, ...DAY]),
+      reelayAlone(['--clips', '1000', ...LONG_LOUD, '--model', 'kling-o3', ...DAY]),
+    ]);
     expect([v3.code, v3.stderr, o3.code, o3.stderr]).toEqual([0, '', 0, '']);
     expect(v3.stdout).toMatch(/kling-per-second-2026 .*\$150\.00 .*\$750\.00 .*\$1,500\.00/);
     expect(o3.stdout).toMatch(/kling-per-second-2026 .*\$125\.00 .*\$625\.00 .*\$1,250\.00/);
@@ -208,7 +211,6 @@ describe('reelay plan', () => {
     [['--clips', '5', '--cards', '/nowhere'], /--cards: expected a folder .* got "\/nowhere" \(ENOENT\)/],
     [['/nowhere.csv'], /cannot read \/nowhere\.csv \(ENOENT\)/],
     [['-', '--clips', '5'], /--clips and a CSV say the same thing twice/],
-    [['-'], /^reelay: stdin: is empty/],
     [['--clips'], /argument missing/],
   ])('refuses %j with exit code 2', async (args, says) => {
     const ran = await reelay(args);
@@ -216,8 +218,16 @@ describe('reelay plan', () => {
     expect(ran.stderr).toMatch(says);
   });
 
+  it('refuses an empty input with exit code 2', async () => {
+    expect(await reelay(['-'], '')).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/^reelay: stdin: is empty/),
+    });
+  });
+
   it('names line, column, value and rule of a distribution that it cannot use', async () => {
-    const ran = await reelay([csv('seconds,resolution,audio,count\n5,720p,no,10\n5,720p,perhaps,10\n'), ...DAY]);
+    const ran = await reelayAlone([csv('seconds,resolution,audio,count\n5,720p,no,10\n5,720p,perhaps,10\n'), ...DAY]);
     expect(ran).toMatchObject({ code: 2, stdout: '' });
     expect(ran.stderr).toBe('reelay: clips.csv line 3, column audio: expected yes or no, got "perhaps"\n');
   });

@@ -1,10 +1,7 @@
 /** `reelay tenants`: what is shown once is printed when it is made, on a terminal too. */
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { runReelay } from '../support/command.ts';
 import { ADMIN_KEY, startTestGateway, type TestGateway } from '../support/gateway.ts';
-import { ROOT } from '../support/rows.ts';
 
 let gateway: TestGateway;
 beforeAll(async () => {
@@ -13,9 +10,7 @@ beforeAll(async () => {
 afterAll(() => gateway.remove());
 
 async function reelay(...args: string[]): Promise<string> {
-  const env = { PATH: process.env.PATH, REELAY_URL: gateway.url, REELAY_ADMIN_KEY: ADMIN_KEY } as NodeJS.ProcessEnv;
-  const cli = ['--import', 'tsx', join(ROOT, 'src/cli.ts')];
-  return (await promisify(execFile)(process.execPath, [...cli, ...args], { cwd: ROOT, env })).stdout;
+  return (await runReelay(args, { REELAY_URL: gateway.url, REELAY_ADMIN_KEY: ADMIN_KEY })).stdout;
 }
 
 const SECRET = /whsec_[0-9A-Za-z+/]{43}=/;

@@ -4,8 +4,9 @@
  * every one, at three providers that differ in what they can tell. Whatever happens, the clip is made once, ends, and the
  * books agree.
  */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { Scenario, type ScenarioOptions } from '../simulation/scenario.ts';
+import { World } from '../simulation/world.ts';
 
 const PROVIDERS = ['alpha', 'beta', 'gamma'] as const;
 const WITH_ADDRESS: ScenarioOptions = { publicUrl: 'https://reelay.example' };
@@ -80,4 +81,75 @@ describe.each(PROVIDERS)('a clip at %s', (provider) => {
       });
     });
   });
+});
+
+/** At this time the work in the background that is due next takes jobs over; ten seconds later the lease is renewed. */
+const TAKES_OVER_FIRST_MS = 40_000;
+/** How long each fetch of the file takes. */
+const FETCHES_MS = [1_000, 2_000, 5_000];
+
+/** A task that is done at that time, whose file comes whole but for the third time. */
+class SlowFiles extends World {
+  /** Called once, when the task is first seen to be done. */
+  onDone: (() => void) | null = null;
+  private readonly now: () => number;
+  private fetches = 0;
+  private arrivals = 0;
+
+  constructor(...of: ConstructorParameters<typeof World>) {
+    super(...of);
+    const [clock] = of;
+    this.now = () => clock.monotonicMs();
+  }
+
+  override hasEnded(): boolean {
+    if (this.now() < TAKES_OVER_FIRST_MS) return false;
+    this.onDone?.();
+    this.onDone = null;
+    return true;
+  }
+
+  override fetchingMs(): number {
+    this.fetches += 1;
+    return FETCHES_MS[this.fetches - 1] ?? 0;
+  }
+
+  override spoil(): 'short' | null {
+    this.arrivals += 1;
+    return this.arrivals === 3 ? 'short' : null;
+  }
+}
+
+describe('a process that is frozen past its lease, with nobody to take its jobs over', () => {
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    'takes its own job over, but runs one step of it at a time (gap %i)',
+    async (gap) => {
+      let toCome = Number.POSITIVE_INFINITY;
+      const scenario = await Scenario.open({
+        ...WITH_ADDRESS,
+        makeWorld: (...of) => {
+          const world = new SlowFiles(...of);
+          world.onDone = () => {
+            toCome = gap;
+          };
+          return world;
+        },
+      });
+      onTestFinished(() => scenario.close());
+      scenario.onCross = (process) => {
+        toCome -= 1;
+        if (toCome !== 0) return;
+        process.freeze();
+        scenario.clock.after(150_000, () => process.unfreeze());
+      };
+      const id = await scenario.request(await scenario.start(), { only: ['beta'] });
+      scenario.clock.after(TAKES_OVER_FIRST_MS + 1_000, () => {
+        const [task] = scenario.world.tasks;
+        scenario.world.onCall(task?.hook ?? '', task?.id ?? '');
+      });
+      expect(await scenario.end(id)).toMatchObject({ state: 'completed' });
+      await scenario.pass(60_000);
+      expect([toCome <= 0, scenario.world.tasks.length, await scenario.faults()]).toEqual([true, 1, []]);
+    },
+  );
 });

@@ -26,15 +26,19 @@ export const EXTRAS_OF_API_KEYS: typeof EXTRAS = [
 
 /** How each order ended, all of them made at once. */
 export async function endsOf(of: TestGateway, orders: typeof EXTRAS, key?: string): Promise<unknown[]> {
-  return await Promise.all(
-    orders.map(async ([model, fields]) => {
+  const authorized = (path: string, init?: RequestInit) => of.fetch(path, { ...init, ...(key && { key }) });
+  const created = await Promise.all(
+    orders.map(([model, fields]) => {
       const body = { model, prompt: 'a kite', ...fields, provider: { only: ['kling'], max_premium: 100 } };
-      const authorized = (path: string, init?: RequestInit) => of.fetch(path, { ...init, ...(key && { key }) });
-      const { id } = await createVideo({ ...of, fetch: authorized }, body);
-      const { status, error } = await endOf({ fetch: authorized }, id);
-      return [model, fields, status, error];
+      return createVideo({ ...of, fetch: authorized }, body);
     }),
   );
+  const ends: unknown[] = [];
+  for (const [at, [model, fields]] of orders.entries()) {
+    const { status, error } = await endOf({ fetch: authorized }, created[at]?.id ?? '');
+    ends.push([model, fields, status, error]);
+  }
+  return ends;
 }
 /** What `endsOf` gives when all went well. */
 export const allCompleted = (orders: typeof EXTRAS) =>

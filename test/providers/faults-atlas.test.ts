@@ -1,164 +1,40 @@
 /** What goes wrong at Atlas, ordered one fault at a time from its emulator, and where each leaves the job and the money. */
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Fault } from '../../src/sandbox/faults.ts';
-import { TaskStore } from '../../src/sandbox/tasks.ts';
-import { endOf, type ShownVideo, startTestGateway, type TestGateway } from '../support/gateway.ts';
-import { freePort } from '../support/port.ts';
-import { until } from '../support/until.ts';
-
-interface Bench {
-  readonly gateway: TestGateway;
-  readonly emulator: string;
-}
+import { afterAll, beforeAll, describe } from 'vitest';
+import { Bench, lineByPrompt } from '../support/provider-lab.ts';
+import * as common from './common-faults.ts';
 
 let plain: Bench;
+/** Where Atlas can call back. */
 let announced: Bench;
 
-async function start(environment: Record<string, string>): Promise<Bench> {
-  const quick = { REELAY_SANDBOX_SECONDS: '0.1', REELAY_DOUBT_SECONDS: '1' };
-  const gateway = await startTestGateway({ ...quick, ...environment });
-  const tasks = new TaskStore(join(gateway.dataDir, 'sandbox'));
-  const emulator = `http://127.0.0.1:${tasks.portOf('atlas')}`;
-  tasks.close();
-  return { gateway, emulator };
-}
-
 beforeAll(async () => {
-  const port = String(await freePort());
-  plain = await start({});
-  announced = await start({ PORT: port, REELAY_PUBLIC_URL: `http://127.0.0.1:${port}`, REELAY_DOUBT_SECONDS: '60' });
+  [plain, announced] = await Promise.all([Bench.start('atlas'), Bench.startAnnounced('atlas')]);
 });
-afterAll(() => Promise.all([plain.gateway.remove(), announced.gateway.remove()]));
+afterAll(() => Promise.all([plain.remove(), announced.remove()]));
 
-/** Orders a clip that meets the fault; the prompt is how its tasks are found again at the other end. */
-async function order({ gateway }: Bench, fault: Fault | null, prompt: string): Promise<ShownVideo> {
-  const body = { model: 'kling-v3', seconds: 3, prompt, provider: { only: ['atlas'] }, generate_audio: true };
-  const answer = await gateway.fetch('/v1/videos', {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...(fault && { 'x-reelay-sandbox-fault': fault }) },
-    body: JSON.stringify(body),
+const line = lineByPrompt('atlas', { model: 'kling-v3', seconds: 3, generate_audio: true });
+const here: common.Subject = { line, costUsd: 0.378, on: () => plain };
+const called: common.Subject = { ...here, on: () => announced };
+
+describe.concurrent('at Atlas', () => {
+  describe('a task that ends badly costs nothing', () => common.endsForNothing(here));
+  describe('a submission', () => {
+    common.isAskedAgain(here, [
+      ['rate_limited', 'rate_limited'],
+      // Its refusals do not tell which limit was met.
+      ['concurrency', 'rate_limited'],
+    ]);
+    common.staysInDoubt(here);
   });
-  expect(answer.status).toBe(200);
-  return (await answer.json()) as ShownVideo;
-}
-
-interface MadeTask {
-  readonly id: string;
-  readonly reads: number;
-  readonly request: { readonly prompt: string };
-}
-
-/** The tasks that the provider was made to make with this prompt. */
-async function tasksOf({ emulator }: Bench, prompt: string): Promise<MadeTask[]> {
-  const all = (await (await fetch(`${emulator}/__sandbox/tasks`)).json()) as MadeTask[];
-  return all.filter(({ request }) => request.prompt === prompt);
-}
-
-async function meet(bench: Bench, fault: Fault): Promise<ShownVideo & { tasks: number }> {
-  const { id } = await order(bench, fault, fault);
-  const video = await endOf(bench.gateway, id);
-  return { ...video, tasks: (await tasksOf(bench, fault)).length };
-}
-
-const stateOf = async ({ gateway }: Bench, id: string): Promise<ShownVideo> =>
-  (await (await gateway.fetch(`/v1/videos/${id}`)).json()) as ShownVideo;
-
-describe.concurrent('a task that ends badly costs nothing', () => {
-  it.each([
-    ['fail', 'provider_error', 'generation_failed'],
-    ['content', 'moderation_blocked', 'content_rejected'],
-  ] as const)('%s', async (fault, code, kind) => {
-    const video = await meet(plain, fault);
-    expect(video).toMatchObject({ status: 'failed', error: { code }, usage: { cost: 0 }, tasks: 1 });
-    expect(video.attempts).toEqual([{ provider: 'atlas', status: 'failed', error: kind }]);
+  describe('a task that is hard to read', () => {
+    common.deliversAllTheSame(here);
+    common.isReadAgain(here);
+    common.isNoSuccess(here, ['no_url', 'wrong_file', 'short_clip', 'truncated_file', 'silent_clip', 'dead_link']);
+  });
+  describe('an announcement', () => {
+    common.isFoundByItsCall(called);
+    common.changesNothing(called);
   });
 });
 
-/** How each submission without an answer goes wrong, and how many tasks it has made. */
-const UNANSWERED: readonly (readonly [fault: Fault, tasks: number])[] = [
-  ['cut', 0],
-  ['server_error', 0],
-  ['html', 0],
-  ['lost_answer', 1],
-  ['html_after', 1],
-  ['truncated', 1],
-  ['no_id', 1],
-];
-
-describe.concurrent('a submission', () => {
-  it.each(['rate_limited', 'concurrency'] as const)(
-    '%s: the same candidate is asked again, and delivers',
-    async (fault) => {
-      const bench = fault === 'concurrency' ? announced : plain;
-      await fetch(`${bench.emulator}/__sandbox/faults`, { method: 'POST', body: JSON.stringify({ fault }) });
-      const { id } = await order(bench, null, `once ${fault}`);
-      const video = await endOf(bench.gateway, id);
-      expect(video).toMatchObject({ status: 'completed', provider: 'atlas' });
-      expect(video.attempts.at(-1)?.status).toBe('completed');
-      expect(await tasksOf(bench, `once ${fault}`)).toHaveLength(1);
-    },
-  );
-
-  it('whose outcome nobody knows stays in doubt, is never sent twice, and costs its tenant nothing', async () => {
-    const ends = await Promise.all(UNANSWERED.map(([fault]) => meet(plain, fault)));
-    expect(
-      ends.map(({ status, error, attempts, usage, tasks }) => [
-        status,
-        error?.code,
-        attempts.map((attempt) => attempt.status),
-        usage.cost,
-        tasks,
-      ]),
-    ).toEqual(UNANSWERED.map(([, tasks]) => ['failed', 'provider_outcome_unknown', ['in_doubt'], 0, tasks]));
-  });
-});
-
-describe.concurrent('a task that is hard to read', () => {
-  it.each(['read_errors', 'slow', 'expired_link', 'overpriced'] as const)(
-    '%s is delivered all the same, at the price that was quoted',
-    async (fault) => {
-      const video = await meet(plain, fault);
-      expect(video).toMatchObject({ status: 'completed', usage: { cost: 0.378 }, tasks: 1 });
-    },
-  );
-
-  it.each(['unknown_status', 'vanished', 'stuck'] as const)(
-    '%s is neither success nor failure, and is read again',
-    async (fault) => {
-      const { id } = await order(plain, fault, fault);
-      await until(`three reads of ${fault}`, async () => ((await tasksOf(plain, fault))[0]?.reads ?? 0) >= 3);
-      expect(await stateOf(plain, id)).toMatchObject({ status: 'in_progress', error: null });
-      expect(await tasksOf(plain, fault)).toHaveLength(1);
-    },
-  );
-
-  it.each(['no_url', 'wrong_file', 'short_clip', 'truncated_file', 'silent_clip', 'dead_link'] as const)(
-    '%s is not a success',
-    async (fault) => {
-      const { id } = await order(plain, fault, fault);
-      await until(`a read of ${fault}`, async () => ((await tasksOf(plain, fault))[0]?.reads ?? 0) >= 1);
-      expect((await stateOf(plain, id)).status).not.toBe('completed');
-    },
-  );
-});
-
-describe.concurrent('an announcement', () => {
-  it.each(['lost_answer', 'html_after', 'no_id'] as const)('finds the task of %s again', async (fault) => {
-    const video = await meet(announced, fault);
-    expect(video).toMatchObject({ status: 'completed', provider: 'atlas', tasks: 1 });
-  });
-
-  it.each(['duplicate_hook', 'forged_hook'] as const)('%s changes nothing', async (fault) => {
-    expect(await meet(announced, fault)).toMatchObject({ status: 'completed', tasks: 1 });
-  });
-});
-
-describe('afterwards', () => {
-  it('the books agree, and no request broke a documented form', async () => {
-    for (const { gateway, emulator } of [plain, announced]) {
-      expect(await (await gateway.admin('GET', '/audit')).json()).toMatchObject({ ok: true, differences: [] });
-      expect(await (await fetch(`${emulator}/__sandbox/violations`)).json()).toEqual([]);
-    }
-  });
-});
+describe('afterwards', () => common.booksAgree(() => [plain, announced]));

@@ -1,47 +1,21 @@
 /** Everything Atlas sells is ordered once, through the gateway, from its emulator, which puts wrong forms on record. */
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TaskStore } from '../../src/sandbox/tasks.ts';
-import { createVideo, endOf, startTestGateway, type TestGateway } from '../support/gateway.ts';
+import { Bench } from '../support/provider-lab.ts';
 import { sold } from './sold/atlas.ts';
+import { deliverAll, distinct, expectSameMoney } from './sold.ts';
 
-let gateway: TestGateway;
-let emulator: string;
+let bench: Bench;
 beforeAll(async () => {
-  gateway = await startTestGateway({ REELAY_SANDBOX_SECONDS: '0.05' });
-  const tasks = new TaskStore(join(gateway.dataDir, 'sandbox'));
-  emulator = `http://127.0.0.1:${tasks.portOf('atlas')}`;
-  tasks.close();
+  bench = await Bench.start('atlas');
 });
-afterAll(() => gateway.remove());
+afterAll(() => bench.remove());
 
 const CASH_USD = 10_000;
 
-async function read<T>(path: string): Promise<T> {
-  const answer = await fetch(emulator + path, { headers: { authorization: 'Bearer sandbox-account' } });
-  return (await answer.json()) as T;
-}
-
 describe('everything that Atlas sells', () => {
   it('is delivered, costs what the emulator charges, and no request breaks a documented form', async () => {
-    let costUsd = 0;
-    const ends = await Promise.all(
-      sold.map(async ({ model, task, resolution, audio, fields }) => {
-        const order = { model, resolution, generate_audio: audio, ...fields };
-        const created = await createVideo(gateway, { ...order, provider: { only: ['atlas'], max_premium: 100 } });
-        const { status, provider, error, usage } = await endOf(gateway, created.id);
-        costUsd += usage.cost;
-        return { model, task, resolution, audio, status, provider, error };
-      }),
-    );
-    const delivered = { status: 'completed', provider: 'atlas', error: null };
-    expect(ends).toEqual(
-      sold.map(({ model, task, resolution, audio }) => ({ model, task, resolution, audio, ...delivered })),
-    );
-    expect(await read('/__sandbox/violations')).toEqual([]);
-    const tasks = await read<{ request: { model: string } }[]>('/__sandbox/tasks');
-    expect(tasks).toHaveLength(sold.length);
-    expect([...new Set(tasks.map(({ request }) => request.model.replace('kwaivgi/kling-', '')))].sort()).toEqual([
+    const { costUsd, tasks } = await deliverAll<{ model: string }>(bench, 'atlas', sold);
+    expect(distinct(tasks.map(({ request }) => request.model.replace('kwaivgi/kling-', '')))).toEqual([
       'v1.6-i2v-pro',
       'v1.6-i2v-standard',
       'v1.6-multi-i2v-pro',
@@ -81,10 +55,7 @@ describe('everything that Atlas sells', () => {
       'video-o3-std/text-to-video',
       'video-o3-std/video-edit',
     ]);
-
-    const { cash } = await read<{ cash: { value: string } }>('/public/v1/balance');
-    expect(costUsd).toBeCloseTo(CASH_USD - Number(cash.value), 6);
-    const audit = await (await gateway.admin('GET', '/audit')).json();
-    expect(audit).toMatchObject({ ok: true, differences: [] });
+    const { cash } = await bench.read<{ cash: { value: string } }>('/public/v1/balance');
+    expectSameMoney(costUsd, CASH_USD - Number(cash.value), sold.length);
   });
 });

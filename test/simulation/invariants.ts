@@ -6,10 +6,9 @@ import { attempts, entries, jobs, lanes } from '../../src/store/schema.ts';
 import { digestOf } from './process.ts';
 import type { World } from './world.ts';
 
-/** What is true at every instant, whatever was lost, killed or frozen. Each fault in words. */
-export async function faultsNow(database: Database, world: World): Promise<string[]> {
-  const books = await database.read(audit);
-  return [...world.broken, ...books.differences];
+/** What is true of the rows at every instant, whatever was lost, killed or frozen. Each fault in words. */
+export async function faultsOfBooks(database: Database): Promise<readonly string[]> {
+  return (await database.read(audit)).differences;
 }
 
 /** What is true besides once everything has ended. */

@@ -79,7 +79,7 @@ export class SimulatedProcess {
       cards: SIMULATED_CARDS,
       accounts: new Map(SIMULATED.map((provider) => [provider.id, accountOf(provider)])),
       settings,
-      signals: { slotFreed: (lane, tenantId) => ready.worker?.slotFreed(lane, tenantId) },
+      signals: { slotFreed: () => ready.worker?.slotFreed() },
       processId: `process_${number}`,
     };
     this.worker = new Worker(this.deps);
@@ -173,12 +173,12 @@ export class SimulatedProcess {
   }
 
   private downloads(): Downloads {
-    const { world, clock, chance } = this.around;
+    const { world, clock } = this.around;
     return {
       download: (address, part) =>
         this.through(
           (async () => {
-            await clock.wait(chance.between(50, 3_000));
+            await clock.wait(world.fetchingMs());
             const task = world.videoOf(address);
             if (!task) return { kind: 'gone' as const, detail: 'HTTP 404' };
             const fault = world.spoil();
@@ -229,8 +229,11 @@ function accountOf(provider: (typeof SIMULATED)[number]): ProviderAccount {
 /** What was written, by path: a stand-in for the bytes, which no invariant looks at. */
 const written = new Map<string, string>();
 
+let parts = 0;
+
 function partFile(path: string, process: SimulatedProcess): PartFile {
-  const part = `${path}.part`;
+  parts += 1;
+  const part = `${path}.${parts}.part`;
   written.set(part, '');
   const handle = openSync(part, 'w');
   let open = true;

@@ -1,20 +1,14 @@
-import { rmSync } from 'node:fs';
-import { setImmediate as turn } from 'node:timers/promises';
 import { isNotNull } from 'drizzle-orm';
 import { onCrashPoint } from '../../src/ground/crash.ts';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/ground/time.ts';
-import { admit } from '../../src/jobs/admit.ts';
 import { requestCancel } from '../../src/jobs/cancel.ts';
 import type { RequestRouting } from '../../src/routing/policy.ts';
-import { type Database, statement, type Tx } from '../../src/store/database.ts';
+import { statement, type Tx } from '../../src/store/database.ts';
 import { jobs } from '../../src/store/schema.ts';
-import { openSqlite } from '../../src/store/sqlite.ts';
 import { Chance } from './chance.ts';
-import { faultsAtEnd, faultsNow } from './invariants.ts';
-import { SimulatedProcess, type Surroundings } from './process.ts';
-import { addTenant, admissionFor, capTenant, deliverHook, freshFolder, migrationsFolder } from './stage.ts';
-import { VirtualClock } from './virtual-clock.ts';
-import { type Weather, World } from './world.ts';
+import { Scenario } from './scenario.ts';
+import { capTenant } from './stage.ts';
+import type { Weather } from './world.ts';
 
 /** What one seed came to. */
 export interface SimulationResult {
@@ -27,94 +21,77 @@ export interface SimulationResult {
   readonly tasks: number;
 }
 
-/** A job lives six hours at most; what has not ended by then never does. */
-const LONGEST_MS = 7 * HOUR_MS;
+/** A job lives six hours at most, a little more where the wall clock was set back: what has not ended by then never does. */
+const LONGEST_MS = 9 * HOUR_MS;
 const STEPS_MAX = 60_000;
 /** Whether all has ended is asked now and then only. */
 const ASK_END_EVERY = 5;
 
 /** Runs one seed from its first request to the end of its last job. The same seed does the same. */
 export async function simulate(seed: number): Promise<SimulationResult> {
-  const folder = await freshFolder();
-  const database = openSqlite({ folder, migrationsFolder, withoutLock: true });
+  const chance = new Chance(seed);
+  const scenario = await Scenario.open({
+    seed: chance.between(1, 2 ** 31),
+    weather: weatherOf(chance),
+    doubtMs: chance.between(4, 12) * MINUTE_MS,
+    publicUrl: chance.happens(0.7) ? 'https://reelay.example' : null,
+  });
   try {
-    return await new Simulation(seed, folder, database).run();
+    return await new Simulation(seed, chance, scenario).run();
   } finally {
     onCrashPoint(null);
-    await database.close();
-    rmSync(folder, { recursive: true, force: true });
+    await scenario.close();
   }
 }
 
 const openJobs = (tx: Tx) => tx.select({ id: jobs.id }).from(jobs).where(isNotNull(jobs.dueAtMs)).limit(1).prepare();
 
+/** A scenario whose events chance has drawn. */
 class Simulation {
   private readonly seed: number;
-  private readonly folder: string;
-  private readonly database: Database;
   private readonly chance: Chance;
-  private readonly clock = new VirtualClock();
-  private readonly world: World;
-  private readonly around: Surroundings;
-  private readonly processes: SimulatedProcess[] = [];
-  private readonly admitted: string[] = [];
+  private readonly scenario: Scenario;
   private readonly faults: string[] = [];
-  private stirred = 0;
   private steps = 0;
   private kills = 0;
   private toCome = 0;
-  private storeDownUntilMs = 0;
   private crashIn = Number.POSITIVE_INFINITY;
 
-  constructor(seed: number, folder: string, database: Database) {
+  constructor(seed: number, chance: Chance, scenario: Scenario) {
     this.seed = seed;
-    this.folder = folder;
-    this.database = database;
-    this.chance = new Chance(seed);
-    const weather = weatherOf(this.chance);
-    this.world = new World(this.clock, this.chance.split(), weather);
-    this.world.onCall = (hook, taskId) => void this.deliver(hook, taskId);
-    this.around = {
-      clock: this.clock,
-      world: this.world,
-      chance: this.chance.split(),
-      weather,
-      database,
-      folder,
-      settings: {
-        firstPollMs: 5 * SECOND_MS,
-        doubtMs: this.chance.between(4, 12) * MINUTE_MS,
-        leaseMs: MINUTE_MS,
-        retentionMs: 30 * 24 * HOUR_MS,
-        publicUrl: this.chance.happens(0.7) ? 'https://reelay.example' : null,
-        storePrompts: true,
-      },
-      storeDown: () => this.clock.monotonicMs() < this.storeDownUntilMs,
-      stir: () => {
-        this.stirred += 1;
-      },
+    this.chance = chance;
+    this.scenario = scenario;
+    const { world } = scenario;
+    const deliver = world.onCall;
+    world.onCall = (hook, taskId) => {
+      // Some calls never arrive.
+      if (!chance.happens(0.1)) deliver(hook, taskId);
     };
   }
 
   async run(): Promise<SimulationResult> {
+    const { scenario, seed, faults } = this;
+    const { clock } = scenario;
     onCrashPoint(() => this.reachedCrashPoint());
-    await addTenant(this.database, this.clock.nowMs());
-    if (this.seed % 3 === 2) await capTenant(this.database, this.seed, this.clock.nowMs());
-    await this.startProcess();
+    if (seed % 3 === 2) await capTenant(scenario.database, seed, clock.nowMs());
+    await scenario.start();
     this.planEvents();
-    while (this.faults.length === 0 && this.steps < STEPS_MAX && this.clock.monotonicMs() < LONGEST_MS) {
-      if (!this.clock.step()) break;
+    while (faults.length === 0 && this.steps < STEPS_MAX && clock.monotonicMs() < LONGEST_MS) {
+      if (!clock.step()) break;
       this.steps += 1;
-      await this.quiet();
-      this.faults.push(...(await faultsNow(this.database, this.world)));
+      await scenario.quiet();
+      faults.push(...(await scenario.faults(false)));
       if (this.toCome === 0 && this.steps % ASK_END_EVERY === 0 && (await this.allEnded())) break;
     }
-    this.faults.push(...(await faultsNow(this.database, this.world)));
-    const { folder, admitted } = this;
-    this.faults.push(...(await faultsAtEnd(this.database, this.world, { folder, admitted })));
-    for (const process of this.processes) process.kill();
-    const { seed, faults, steps, kills } = this;
-    return { seed, faults: [...new Set(faults)], steps, kills, jobs: admitted.length, tasks: this.world.tasks.length };
+    faults.push(...(await scenario.faults()));
+    return {
+      seed,
+      faults: [...new Set(faults)],
+      steps: this.steps,
+      kills: this.kills,
+      jobs: scenario.admitted.length,
+      tasks: scenario.world.tasks.length,
+    };
   }
 
   /** Requests, cancels, kills, freezes, clock jumps and outages of the store, each at its own moment. */
@@ -125,20 +102,18 @@ class Simulation {
     for (let count = chance.between(0, 2); count > 0; count -= 1) this.at(within(6 * MINUTE_MS), () => this.restart());
     if (chance.happens(0.5)) this.crashIn = chance.between(1, 8);
     if (chance.happens(0.2)) this.at(within(3 * MINUTE_MS), () => this.freezeOne());
-    if (chance.happens(0.2)) this.at(within(5 * MINUTE_MS), () => this.clock.jump(this.jumpMs()));
+    if (chance.happens(0.2)) this.at(within(5 * MINUTE_MS), () => this.scenario.clock.jump(this.jumpMs()));
     if (chance.happens(0.2)) {
-      this.at(within(4 * MINUTE_MS), () => {
-        this.storeDownUntilMs = this.clock.monotonicMs() + within(40 * SECOND_MS);
-      });
+      this.at(within(4 * MINUTE_MS), () => this.cutOffStore(within(40 * SECOND_MS)));
     }
   }
 
-  private at(delayMs: number, action: () => void | Promise<void>): void {
+  private at(delayMs: number, action: () => unknown): void {
     this.toCome += 1;
-    this.clock.after(delayMs, () => {
+    this.scenario.clock.after(delayMs, () => {
       this.toCome -= 1;
-      void Promise.resolve(action()).catch((error) => this.faults.push(`the driver failed: ${error}`));
-      this.around.stir();
+      void (async () => action())().catch((error) => this.faults.push(`the driver failed: ${error}`));
+      this.scenario.stir();
     });
   }
 
@@ -146,24 +121,22 @@ class Simulation {
     return this.chance.pick([-HOUR_MS, -SECOND_MS, HOUR_MS, 24 * HOUR_MS]);
   }
 
-  /** A request as the front door would accept it, at whichever process runs. */
+  private cutOffStore(forMs: number): void {
+    this.scenario.storeDown = true;
+    this.at(forMs, () => {
+      this.scenario.storeDown = false;
+    });
+  }
+
+  /** A request at whichever process runs; now and then it is cancelled. */
   private async request(): Promise<void> {
-    const running = this.processes.find((process) => process.isRunning);
+    const { scenario, chance } = this;
+    const { running } = scenario;
     if (!running) return;
-    const { deps, worker } = running;
-    const videoId = deps.mint('video');
-    const seconds = this.chance.between(3, 10);
-    const admission = admissionFor(videoId, seconds, this.routing(), this.clock.nowMs());
-    try {
-      await admit(deps, admission);
-    } catch {
-      // The store was down: nothing was promised.
-      return;
-    }
-    this.admitted.push(videoId);
-    worker.take(videoId);
-    if (this.chance.happens(0.15)) {
-      this.at(this.chance.between(0, 2 * MINUTE_MS), () => this.cancel(videoId));
+    const seconds = chance.between(3, 10);
+    const videoId = await scenario.admit(running, this.routing(), seconds);
+    if (videoId !== null && chance.happens(0.15)) {
+      this.at(chance.between(0, 2 * MINUTE_MS), () => this.cancel(videoId));
     }
   }
 
@@ -175,7 +148,7 @@ class Simulation {
   }
 
   private async cancel(videoId: string): Promise<void> {
-    const running = this.processes.find((process) => process.isRunning);
+    const { running } = this.scenario;
     if (!running) return;
     try {
       await requestCancel(running.deps, videoId);
@@ -185,29 +158,10 @@ class Simulation {
     }
   }
 
-  /** A provider's call, as the front door takes it: it names a task and wakes the job. */
-  private async deliver(hook: string, taskId: string): Promise<void> {
-    const running = this.processes.find((process) => process.isRunning);
-    if (!running || this.chance.happens(0.1)) return;
-    await deliverHook(running, hook, taskId);
-  }
-
-  private async startProcess(): Promise<void> {
-    const started = new SimulatedProcess(this.processes.length + 1, this.around);
-    this.processes.push(started);
-    const start = async (): Promise<void> => {
-      if (started.isDead) return;
-      await started.worker.start().catch(() => this.clock.after(SECOND_MS, () => void start()));
-    };
-    void start();
-    await this.quiet();
-  }
-
-  private restart(): Promise<void> {
-    const running = this.processes.find((process) => process.isRunning);
-    running?.kill();
+  private restart(): Promise<unknown> {
+    this.scenario.running?.kill();
     this.kills += 1;
-    return this.startProcess();
+    return this.scenario.start();
   }
 
   /** Counts down to the crash that this seed has in store: the process dies at that very point. */
@@ -215,31 +169,22 @@ class Simulation {
     this.crashIn -= 1;
     if (this.crashIn !== 0) return;
     this.kills += 1;
-    for (const process of this.processes) process.kill();
-    this.at(this.chance.between(0, 20) * SECOND_MS, () => this.startProcess());
+    for (const process of this.scenario.processes) process.kill();
+    this.at(this.chance.between(0, 20) * SECOND_MS, () => this.scenario.start());
   }
 
-  /** One process stops for longer than its lease while another takes over, then goes on as if nothing had been. */
+  /** One process stops, maybe for longer than its lease, then goes on as if nothing had been; another may take over. */
   private async freezeOne(): Promise<void> {
-    const frozen = this.processes.find((process) => process.isRunning);
+    const { running: frozen } = this.scenario;
     if (!frozen) return;
     frozen.freeze();
-    await this.startProcess();
+    if (this.chance.happens(0.7)) await this.scenario.start();
     this.at(this.chance.between(30, 300) * SECOND_MS, () => frozen.unfreeze());
   }
 
   private async allEnded(): Promise<boolean> {
-    const open = await this.database.read((tx) => statement(tx, openJobs).execute());
+    const open = await this.scenario.database.read((tx) => statement(tx, openJobs).execute());
     return open.length === 0;
-  }
-
-  /** Lets everything that is under way in this instant run until nothing moves any more. */
-  private async quiet(): Promise<void> {
-    for (let still = 0; still < 2; ) {
-      const before = this.stirred;
-      await turn();
-      still = this.stirred === before ? still + 1 : 0;
-    }
   }
 }
 

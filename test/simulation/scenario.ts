@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
+import { sql } from 'drizzle-orm';
 import { MINUTE_MS, SECOND_MS } from '../../src/ground/time.ts';
 import { admit } from '../../src/jobs/admit.ts';
 import { loadAttempts, loadJob } from '../../src/jobs/rows.ts';
@@ -9,7 +10,7 @@ import type { Database } from '../../src/store/database.ts';
 import type { AttemptRow, EntryRow, JobRow } from '../../src/store/schema.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
 import { Chance } from './chance.ts';
-import { faultsAtEnd, faultsNow } from './invariants.ts';
+import { faultsAtEnd, faultsOfBooks } from './invariants.ts';
 import { SimulatedProcess, type Surroundings } from './process.ts';
 import { addTenant, admissionFor, deliverHook, freshFolder, migrationsFolder } from './stage.ts';
 import { VirtualClock } from './virtual-clock.ts';
@@ -38,7 +39,10 @@ export interface ScenarioOptions {
   readonly seed?: number;
 }
 
-/** A story told on the virtual clock: one tenant, requests, and what a test lets happen to them. */
+/**
+ * A story told on the virtual clock: one tenant, requests, and what a test, or a seed, lets happen to them. To be closed
+ * when it has been told.
+ */
 export class Scenario {
   readonly clock = new VirtualClock();
   readonly world: World;
@@ -47,10 +51,12 @@ export class Scenario {
   /** Set by a test: called at every crossing of a seam. */
   onCross: (process: SimulatedProcess) => void = () => {};
   storeDown = false;
+  /** The videos that were promised, in the order in which their holds were committed. */
+  readonly admitted: string[] = [];
   private readonly folder: string;
   private readonly around: Surroundings;
-  private readonly admitted: string[] = [];
   private stirred = 0;
+  private audited: { readonly version: number; readonly faults: readonly string[] } | null = null;
 
   private constructor(folder: string, database: Database, options: ScenarioOptions) {
     this.folder = folder;
@@ -60,7 +66,7 @@ export class Scenario {
     const make = options.makeWorld ?? ((clock, own, of) => new World(clock, own, of));
     this.world = make(this.clock, chance.split(), weather);
     this.world.onCall = (hook, taskId) => {
-      const running = this.processes.find((process) => process.isRunning);
+      const { running } = this;
       if (running) void deliverHook(running, hook, taskId);
     };
     this.around = {
@@ -79,9 +85,7 @@ export class Scenario {
         storePrompts: true,
       },
       storeDown: () => this.storeDown,
-      stir: () => {
-        this.stirred += 1;
-      },
+      stir: () => this.stir(),
       cross: (process) => this.onCross(process),
     };
   }
@@ -97,6 +101,16 @@ export class Scenario {
     for (const process of this.processes) process.kill();
     await this.database.close();
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** The first process that neither is dead nor frozen. */
+  get running(): SimulatedProcess | undefined {
+    return this.processes.find((process) => process.isRunning);
+  }
+
+  /** Says that something has moved outside of the processes, so that `quiet` waits for what comes of it. */
+  stir(): void {
+    this.stirred += 1;
   }
 
   /** Starts a gateway process; what it finds open it takes over as its leases allow. */
@@ -121,21 +135,25 @@ export class Scenario {
 
   /** The same where the process may die, or its store be down, in the middle of it: null when nothing was promised. */
   async tryRequest(process: SimulatedProcess, routing: Partial<RequestRouting>, seconds = 5): Promise<string | null> {
-    const videoId = process.deps.mint('video');
-    let outcome: 'admitted' | 'refused' | null = null;
-    admit(process.deps, admissionFor(videoId, seconds, routing, this.clock.nowMs())).then(
-      () => {
-        outcome = 'admitted';
-        this.admitted.push(videoId);
-        process.worker.take(videoId);
-      },
-      () => {
-        outcome = 'refused';
-      },
-    );
+    const answers: (string | null)[] = [];
+    void this.admit(process, routing, seconds).then((videoId) => answers.push(videoId));
     await this.quiet();
-    while (outcome === null && !process.isDead && this.clock.step()) await this.quiet();
-    return outcome === 'admitted' ? videoId : null;
+    while (answers.length === 0 && !process.isDead && this.clock.step()) await this.quiet();
+    return answers[0] ?? null;
+  }
+
+  /** The same while time goes on by another hand; of a process that dies in the middle of it no answer ever comes. */
+  async admit(process: SimulatedProcess, routing: Partial<RequestRouting>, seconds: number): Promise<string | null> {
+    const videoId = process.deps.mint('video');
+    try {
+      await admit(process.deps, admissionFor(videoId, seconds, routing, this.clock.nowMs()));
+    } catch {
+      // The store was down, or a budget full: nothing was promised.
+      return null;
+    }
+    this.admitted.push(videoId);
+    process.worker.take(videoId);
+    return videoId;
   }
 
   /** Lets time pass. */
@@ -172,8 +190,16 @@ export class Scenario {
   /** Every broken invariant, in words. With `ended`, also those that hold once all jobs have ended. */
   async faults(ended = true): Promise<string[]> {
     const { database, world, folder, admitted } = this;
-    const now = await faultsNow(database, world);
+    const now = [...world.broken, ...(await this.faultsOfBooks())];
     return ended ? [...now, ...(await faultsAtEnd(database, world, { folder, admitted }))] : now;
+  }
+
+  /** What the audit says; what it said before while no commit has changed a row since, for it looks at rows alone. */
+  private async faultsOfBooks(): Promise<readonly string[]> {
+    const [read] = await this.database.read(async (tx) => tx.all<{ data_version: number }>(sql`pragma data_version`));
+    const version = read?.data_version ?? 0;
+    if (this.audited?.version !== version) this.audited = { version, faults: await faultsOfBooks(this.database) };
+    return this.audited.faults;
   }
 
   /** Lets everything that is under way in this instant run until nothing moves any more. */

@@ -2,6 +2,8 @@
  * The promise that nothing is bought twice, lost, leaked or overrun, on seeded chance: real worker, ledger and SQLite, on
  * a virtual clock and providers that lose answers, fail, vanish and lie, while processes are killed and frozen.
  *
+ * What a seed draws changes with the driver: a seed that breaks something becomes a story of its own in test/jobs.
+ *
  * `npm run simulate` runs as many seeds as SIMULATION_SEEDS says, from SIMULATION_FIRST on.
  */
 import { describe, expect, it } from 'vitest';
@@ -10,14 +12,7 @@ import { simulate } from './run.ts';
 const SEEDS = Number(process.env.SIMULATION_SEEDS ?? 2_000);
 const FIRST = Number(process.env.SIMULATION_FIRST ?? 1);
 
-/** Seeds that once broke something; each stays. */
-const REGRESSIONS: readonly number[] = [202];
-
 describe('the simulation', () => {
-  it.each(REGRESSIONS)('seed %i, which once broke, holds', async (seed) => {
-    expect(await simulate(seed)).toMatchObject({ faults: [] });
-  });
-
   it('a seed does the same every time', async () => {
     expect(await simulate(7)).toEqual(await simulate(7));
   });
@@ -33,8 +28,10 @@ describe('the simulation', () => {
       sum.steps += steps;
     }
     // A simulation in which nothing happens proves nothing.
-    expect(sum.jobs).toBeGreaterThan(SEEDS);
-    expect(sum.kills).toBeGreaterThan(SEEDS / 4);
+    if (SEEDS >= 100) {
+      expect(sum.jobs).toBeGreaterThan(SEEDS);
+      expect(sum.kills).toBeGreaterThan(SEEDS / 4);
+    }
     if (SEEDS !== 2_000) process.stdout.write(`${SEEDS} seeds: ${JSON.stringify(sum)}\n`);
   });
 });

@@ -94,6 +94,11 @@ export class World {
     return this.tasks.find((task) => address === `https://files.example/${task.id}.mp4`) ?? null;
   }
 
+  /** How long a file that is being fetched takes to come, in milliseconds. */
+  fetchingMs(): number {
+    return this.chance.between(50, 3_000);
+  }
+
   /** What is wrong with the file that is being fetched; null when nothing is. */
   spoil(): BadFile | null {
     if (!this.chance.happens(this.weather.badFile)) return null;

@@ -61,14 +61,26 @@ describe('a file', () => {
     expect(await textOf(files)).toBe('new');
   });
 
-  it('that was left half-written is found in its folder, and begun anew', async () => {
+  it('that was left half-written is found in its folder, and does not disturb the one that is begun anew', async () => {
     const { files, folder } = await openFiles();
     mkdirSync(join(folder, 'videos'));
     writeFileSync(join(folder, `${NAME}.part`), 'left behind by a kill');
     expect(await files.list('videos')).toEqual([`${NAME}.part`]);
     await save(files, 'anew');
     expect(await textOf(files)).toBe('anew');
-    expect(await files.list('videos')).toEqual([NAME]);
+    expect((await files.list('videos')).sort()).toEqual([NAME, `${NAME}.part`]);
+  });
+
+  it('that two write at once, one of them long thought dead, is what each wrote, never a mixture', async () => {
+    const { files } = await openFiles();
+    const [frozen, successor] = [await files.create(NAME), await files.create(NAME)];
+    await frozen.write(Buffer.from('half of the o'));
+    await successor.write(Buffer.from('new'));
+    await successor.finish();
+    expect(await textOf(files)).toBe('new');
+    await frozen.write(Buffer.from('ld one'));
+    await frozen.discard();
+    expect(await textOf(files)).toBe('new');
   });
 
   it('is removed, and removed again without harm', async () => {

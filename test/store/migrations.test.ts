@@ -10,22 +10,25 @@ import { micros } from '../../src/ground/money.ts';
 import { ATTEMPT_TRANSITIONS, JOB_TRANSITIONS } from '../../src/jobs/job.ts';
 import * as schema from '../../src/store/schema.ts';
 import { ATTEMPT_STATES, ENTRY_KINDS, JOB_STATES } from '../../src/store/schema.ts';
+import * as alarms from '../../src/store/schema-alarms.ts';
 import * as budgets from '../../src/store/schema-budgets.ts';
 import * as webhooks from '../../src/store/schema-webhooks.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
 import { attemptRow, COMPLETED, FAILED, jobRow, openStoreWithTenant, ROOT, store } from '../support/rows.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
-const { tenants, apiKeys, jobs, attempts, lanes, entries, processes } = schema;
+const { tenants, apiKeys, jobs, attempts, lanes, entries, processes, accountSettings } = schema;
 const { webhookEndpoints, webhookEvents, webhookDeliveries } = webhooks;
 const SPEND_TABLES: readonly SQLiteTable[] = [schema.spend, schema.spendTags, schema.packages];
 const WEBHOOK_TABLES: readonly SQLiteTable[] = [webhookEndpoints, webhookEvents, webhookDeliveries];
 const BUDGET_TABLES: readonly SQLiteTable[] = [budgets.budgets, budgets.budgetCounters, budgets.budgetAlerts];
+const ALARM_TABLES: readonly SQLiteTable[] = [alarms.alarms, alarms.accountBalances];
 const TABLES: readonly SQLiteTable[] = [
-  ...[tenants, apiKeys, jobs, attempts, lanes, entries, processes],
+  ...[tenants, apiKeys, jobs, attempts, lanes, entries, processes, accountSettings],
   ...WEBHOOK_TABLES,
   ...SPEND_TABLES,
   ...BUDGET_TABLES,
+  ...ALARM_TABLES,
 ];
 const described = TABLES.map((table) => [getTableConfig(table).name, table] as const);
 
@@ -83,6 +86,8 @@ describe('the tables of the migrations', () => {
     ['webhook_deliveries_state', webhooks.DELIVERY_STATES],
     ['budgets_scope', budgets.BUDGET_SCOPES],
     ['budgets_period', budgets.BUDGET_PERIODS],
+    ['alarms_type', alarms.ALARM_TYPES],
+    ['account_balances_unit', alarms.BALANCE_UNITS],
   ])('the check %s has the words of the code', async (check, words) => {
     expect(await wordsIn(`constraint ${check} check (`)).toEqual(words);
   });
@@ -269,7 +274,7 @@ async function wordsIn(before: string): Promise<string[]> {
   const text = (await inMigrated('select sql from sqlite_master')).map(({ sql }) => sql).join('\n');
   const [, after = ''] = text.split(before);
   const [, list = ''] = /\bin \(([^)]*)\)/.exec(after) ?? [];
-  return [...list.matchAll(/'(\w+)'/g)].map(([, word = '']) => word);
+  return [...list.matchAll(/'([\w.]+)'/g)].map(([, word = '']) => word);
 }
 
 const byName = (rows: readonly Row[]) => Object.fromEntries(rows.map((row) => [row.name, row]));

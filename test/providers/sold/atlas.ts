@@ -2,25 +2,22 @@
  * What Atlas Cloud sells of Kling: its catalog as seen 2026-08-28, the vendor's public nodes of 2026-03-20 and its model
  * pages of 2026. 2.0 is no model of ours, and avatars and effects are no tasks of ours.
  */
-import type { Resolution } from '../../../src/ground/models.ts';
-import { FIRST_FRAME, PICTURE_URL, SOURCE_VIDEO, type Sold } from '../sold.ts';
+import {
+  each,
+  FIRST_FRAME,
+  HD,
+  PICTURE_URL,
+  SILENT_HD,
+  SOURCE_VIDEO,
+  type Sold,
+  type Tier,
+  UP_TO_4K,
+} from '../sold.ts';
 
-type Tier = readonly [resolution: Resolution, audio: boolean];
-
-const SILENT_HD: readonly Tier[] = [
-  ['720p', false],
-  ['1080p', false],
-];
-const HD: readonly Tier[] = [...SILENT_HD, ['720p', true], ['1080p', true]];
-const UP_TO_4K: readonly Tier[] = [...HD, ['4k', false], ['4k', true]];
 const PRO: readonly Tier[] = [
   ['1080p', false],
   ['1080p', true],
 ];
-
-/** One order in each tier. */
-const each = (tiers: readonly Tier[], order: Omit<Sold, 'resolution' | 'audio'>): Sold[] =>
-  tiers.map(([resolution, audio]) => ({ ...order, resolution, audio }));
 
 const fromText = { prompt: 'a paper boat', aspect_ratio: '9:16' };
 const fromFrame = { prompt: 'she turns', input_reference: FIRST_FRAME };

@@ -2,24 +2,7 @@
  * What EvoLink sells, from its model pages and its public price rules of 2026-10-10: 13 of its 14 ids. The other one,
  * `kling-custom-element`, makes no video.
  */
-import type { Resolution } from '../../../src/ground/models.ts';
-import { FIRST_FRAME, PICTURE_URL, SOURCE_VIDEO, type Sold } from '../sold.ts';
-
-type Tier = readonly [resolution: Resolution, audio: boolean];
-
-const SILENT_HD: readonly Tier[] = [
-  ['720p', false],
-  ['1080p', false],
-];
-const SOUNDING_HD: readonly Tier[] = [
-  ['720p', true],
-  ['1080p', true],
-];
-const UP_TO_4K: readonly Tier[] = [...SILENT_HD, ...SOUNDING_HD, ['4k', false], ['4k', true]];
-
-/** One order in each tier. */
-const each = (tiers: readonly Tier[], order: Omit<Sold, 'resolution' | 'audio'>): Sold[] =>
-  tiers.map(([resolution, audio]) => ({ ...order, resolution, audio }));
+import { each, FIRST_FRAME, PICTURE_URL, SILENT_HD, SOUNDING_HD, SOURCE_VIDEO, type Sold, UP_TO_4K } from '../sold.ts';
 
 export const sold: readonly Sold[] = [
   ...each(UP_TO_4K, {

@@ -2,32 +2,29 @@
  * What fal sells of Kling, from the endpoint ids and input types of its own client (fal-ai/fal-js, 2026-08-02) and from
  * its model pages (2026). Elements are sold too, as pictures: no request here can carry them.
  */
-import type { Resolution } from '../../../src/ground/models.ts';
-import { FIRST_FRAME, PICTURE_URL, SOURCE_VIDEO, type Sold } from '../sold.ts';
-
-type Tier = readonly [resolution: Resolution, audio: boolean];
+import {
+  each,
+  FIRST_FRAME,
+  PICTURE_URL,
+  SILENT_HD,
+  SOUNDING_HD,
+  SOURCE_VIDEO,
+  type Sold,
+  type Tier,
+  UP_TO_4K,
+} from '../sold.ts';
 
 const STANDARD: readonly Tier[] = [['720p', false]];
 const PRO: readonly Tier[] = [['1080p', false]];
-const HD: readonly Tier[] = [...STANDARD, ...PRO];
 const PRO_BOTH: readonly Tier[] = [...PRO, ['1080p', true]];
-const UP_TO_4K: readonly Tier[] = [...HD, ['720p', true], ['1080p', true], ['4k', false], ['4k', true]];
-const ALWAYS_SOUNDING: readonly Tier[] = [
-  ['720p', true],
-  ['1080p', true],
-];
-
-/** One order in each tier. */
-const each = (tiers: readonly Tier[], order: Omit<Sold, 'resolution' | 'audio'>): Sold[] =>
-  tiers.map(([resolution, audio]) => ({ ...order, resolution, audio }));
 
 const v4: readonly Sold[] = [
-  ...each(ALWAYS_SOUNDING, {
+  ...each(SOUNDING_HD, {
     model: 'kling-v4',
     task: 'text_to_video',
     fields: { prompt: 'a paper boat', seconds: 3, aspect_ratio: '21:9' },
   }),
-  ...each(ALWAYS_SOUNDING, {
+  ...each(SOUNDING_HD, {
     model: 'kling-v4',
     task: 'image_to_video',
     fields: { prompt: 'she turns', seconds: 4, input_reference: FIRST_FRAME, image_tail: PICTURE_URL },
@@ -71,12 +68,12 @@ const v3: readonly Sold[] = [
     task: 'text_to_video',
     fields: { prompt: 'a story in three shots', seconds: 15, multi_shot: true, shot_type: 'intelligence' },
   }),
-  ...each(HD, {
+  ...each(SILENT_HD, {
     model: 'kling-v3',
     task: 'motion_control',
     fields: { input_reference: FIRST_FRAME, video_url: SOURCE_VIDEO, character_orientation: 'image' },
   }),
-  ...each(HD, {
+  ...each(SILENT_HD, {
     model: 'kling-v3',
     task: 'motion_control',
     fields: {
@@ -87,12 +84,12 @@ const v3: readonly Sold[] = [
       keep_original_sound: false,
     },
   }),
-  ...each(ALWAYS_SOUNDING, {
+  ...each(SOUNDING_HD, {
     model: 'kling-v3-turbo',
     task: 'text_to_video',
     fields: { prompt: 'a paper boat', seconds: 4, aspect_ratio: '1:1' },
   }),
-  ...each(ALWAYS_SOUNDING, {
+  ...each(SOUNDING_HD, {
     model: 'kling-v3-turbo',
     task: 'image_to_video',
     fields: { prompt: 'it drifts', seconds: 3, input_reference: FIRST_FRAME },
@@ -148,7 +145,7 @@ const o3: readonly Sold[] = [
       ],
     },
   }),
-  ...each(HD, {
+  ...each(SILENT_HD, {
     model: 'kling-o3',
     task: 'reference_to_video',
     fields: {
@@ -159,7 +156,7 @@ const o3: readonly Sold[] = [
       reference_images: [PICTURE_URL, PICTURE_URL, PICTURE_URL, PICTURE_URL],
     },
   }),
-  ...each(HD, {
+  ...each(SILENT_HD, {
     model: 'kling-o3',
     task: 'video_edit',
     fields: { prompt: 'warm grade', video_url: SOURCE_VIDEO, keep_original_sound: false },
@@ -167,27 +164,27 @@ const o3: readonly Sold[] = [
 ];
 
 const o1: readonly Sold[] = [
-  ...each(HD, {
+  ...each(SILENT_HD, {
     model: 'kling-o1',
     task: 'image_to_video',
     fields: { prompt: 'the cat walks', seconds: 5, input_reference: FIRST_FRAME },
   }),
-  ...each(HD, {
+  ...each(SILENT_HD, {
     model: 'kling-o1',
     task: 'image_to_video',
     fields: { prompt: 'from @image_1 to @image_2', seconds: 3, input_reference: FIRST_FRAME, image_tail: PICTURE_URL },
   }),
-  ...each(HD, {
+  ...each(SILENT_HD, {
     model: 'kling-o1',
     task: 'reference_to_video',
     fields: { prompt: '@Image1 at night', seconds: 10, reference_images: [PICTURE_URL, FIRST_FRAME] },
   }),
-  ...each(HD, {
+  ...each(SILENT_HD, {
     model: 'kling-o1',
     task: 'reference_to_video',
     fields: { prompt: 'the next shot', seconds: 3, video_url: SOURCE_VIDEO, video_use: 'feature' },
   }),
-  ...each(HD, {
+  ...each(SILENT_HD, {
     model: 'kling-o1',
     task: 'video_edit',
     fields: {
@@ -222,12 +219,12 @@ const v26: readonly Sold[] = [
       voice_list: ['v-1', 'v-2'],
     },
   }),
-  ...each(HD, {
+  ...each(SILENT_HD, {
     model: 'kling-v2-6',
     task: 'motion_control',
     fields: { input_reference: FIRST_FRAME, video_url: SOURCE_VIDEO, character_orientation: 'image' },
   }),
-  ...each(HD, {
+  ...each(SILENT_HD, {
     model: 'kling-v2-6',
     task: 'motion_control',
     fields: { input_reference: PICTURE_URL, video_url: SOURCE_VIDEO, character_orientation: 'video' },
@@ -240,16 +237,16 @@ const fromTwo = { ...fromImage, image_tail: PICTURE_URL, negative_prompt: 'text'
 
 const older: readonly Sold[] = [
   ...each(PRO, { model: 'kling-v2-5-turbo', task: 'text_to_video', fields: fromText }),
-  ...each(HD, { model: 'kling-v2-5-turbo', task: 'image_to_video', fields: fromImage }),
+  ...each(SILENT_HD, { model: 'kling-v2-5-turbo', task: 'image_to_video', fields: fromImage }),
   ...each(PRO, { model: 'kling-v2-5-turbo', task: 'image_to_video', fields: fromTwo }),
-  ...each(HD, { model: 'kling-v2-1', task: 'image_to_video', fields: fromImage }),
+  ...each(SILENT_HD, { model: 'kling-v2-1', task: 'image_to_video', fields: fromImage }),
   ...each(PRO, { model: 'kling-v2-1', task: 'image_to_video', fields: fromTwo }),
   ...each(PRO, { model: 'kling-v2-1-master', task: 'text_to_video', fields: fromText }),
   ...each(PRO, { model: 'kling-v2-1-master', task: 'image_to_video', fields: fromImage }),
-  ...each(HD, { model: 'kling-v1-6', task: 'text_to_video', fields: fromText }),
-  ...each(HD, { model: 'kling-v1-6', task: 'image_to_video', fields: fromImage }),
+  ...each(SILENT_HD, { model: 'kling-v1-6', task: 'text_to_video', fields: fromText }),
+  ...each(SILENT_HD, { model: 'kling-v1-6', task: 'image_to_video', fields: fromImage }),
   ...each(PRO, { model: 'kling-v1-6', task: 'image_to_video', fields: fromTwo }),
-  ...each(HD, {
+  ...each(SILENT_HD, {
     model: 'kling-v1-6',
     task: 'reference_to_video',
     fields: {

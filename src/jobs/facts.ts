@@ -1,0 +1,141 @@
+import type { FailureKind } from '../../providers/contract.ts';
+import { HOUR_MS, MINUTE_MS } from '../ground/time.ts';
+import { FAILURE_RULES, ruleFor } from '../routing/failure.ts';
+import type { Outcome, Standing } from '../routing/health.ts';
+import { offerOf } from './lane.ts';
+import type { AttemptFact } from './outlook-rows.ts';
+
+/** Older attempts have decayed to next to nothing. */
+export const FACTS_AGE_MAX_MS = 6 * HOUR_MS;
+/** Per offer: more would not change a rate that has decayed over an hour. */
+const FACTS_MAX = 600;
+const FACTS_KEPT = 500;
+
+/** Repeats of submissions at an account: at most this share of a minute's submissions, but at least so many. */
+const REPEAT_SHARE = 0.1;
+const REPEATS_MIN = 3;
+
+/** The recent attempts as they stand, by offer. Read from rows and never more than that: a restart reads them again. */
+export class Facts {
+  private readonly byOffer = new Map<string, Map<string, AttemptFact>>();
+  /** Offers whose facts have changed since they were asked for last. */
+  readonly changed = new Set<string>();
+
+  /** Puts down how attempts stand now, in place of how they stood. */
+  note(facts: readonly AttemptFact[], nowMs: number): void {
+    for (const fact of facts) {
+      const offer = offerOf(fact);
+      const known = this.byOffer.get(offer) ?? new Map<string, AttemptFact>();
+      this.byOffer.set(offer, known);
+      const before = known.get(fact.id);
+      if (before && isSame(before, fact)) continue;
+      known.set(fact.id, fact);
+      this.changed.add(offer);
+      if (known.size > FACTS_MAX) forgetOldest(known, nowMs);
+    }
+  }
+
+  of(offer: string): AttemptFact[] {
+    return [...(this.byOffer.get(offer)?.values() ?? [])];
+  }
+
+  ofAccount(account: string): AttemptFact[] {
+    return [...this.byOffer.entries()].flatMap(([offer, facts]) =>
+      offer.startsWith(`${account}/`) ? [...facts.values()].filter((fact) => fact.account === account) : [],
+    );
+  }
+}
+
+const isSame = (a: AttemptFact, b: AttemptFact): boolean =>
+  a.state === b.state && a.acceptedAtMs === b.acceptedAtMs && a.endedAtMs === b.endedAtMs;
+
+function forgetOldest(known: Map<string, AttemptFact>, nowMs: number): void {
+  const byAge = [...known.values()].sort((a, b) => a.createdAtMs - b.createdAtMs);
+  for (const [index, fact] of byAge.entries()) {
+    if (index < byAge.length - FACTS_KEPT || fact.createdAtMs < nowMs - FACTS_AGE_MAX_MS) known.delete(fact.id);
+  }
+}
+
+/** What the attempts have shown since then, in the order of time. Pure. */
+export function outcomesOf(facts: readonly AttemptFact[], sinceMs: number): Outcome[] {
+  const outcomes = facts.flatMap((fact): Outcome[] => {
+    const { acceptedAtMs, endedAtMs, createdAtMs: madeAtMs } = fact;
+    const end = endedAtMs === null ? null : endKindOf(fact);
+    return [
+      ...(acceptedAtMs === null ? [] : [{ atMs: acceptedAtMs, madeAtMs, kind: 'accepted' as const }]),
+      ...(acceptedAtMs === null && fact.state === 'in_doubt'
+        ? [{ atMs: madeAtMs, madeAtMs, kind: 'doubt' as const }]
+        : []),
+      ...(endedAtMs === null || end === null ? [] : [{ atMs: endedAtMs, madeAtMs, kind: end }]),
+    ];
+  });
+  return outcomes.filter(({ atMs }) => atMs >= sinceMs).sort((a, b) => a.atMs - b.atMs);
+}
+
+function endKindOf(fact: AttemptFact): 'made' | 'spoiled' | 'failed' | null {
+  if (fact.state === 'succeeded') return 'made';
+  const kind = fact.state === 'failed' ? kindOf(fact) : null;
+  if (kind === null) return null;
+  const { health } = ruleFor(kind);
+  if (health === 'trips') return 'failed';
+  return health === 'rate' ? 'spoiled' : null;
+}
+
+function kindOf({ failureKind }: AttemptFact): FailureKind | null {
+  return failureKind !== null && isFailureKind(failureKind) ? failureKind : null;
+}
+
+const isFailureKind = (text: string): text is FailureKind => Object.hasOwn(FAILURE_RULES, text);
+
+/** When the lane refused a task for want of a slot: each refusal of its own kind, and each too-many past the repeats. */
+export function refusalsOf(facts: readonly AttemptFact[], lane: string): number[] {
+  const limited = new Map<string, number>();
+  return facts
+    .filter((fact) => fact.lane === lane)
+    .sort((a, b) => a.createdAtMs - b.createdAtMs)
+    .flatMap((fact) => {
+      const kind = kindOf(fact);
+      if (fact.endedAtMs === null || kind === null) return [];
+      if (ruleFor(kind).requeue === true) return [fact.endedAtMs];
+      if (kind !== 'rate_limited') return [];
+      const count = (limited.get(`${fact.jobId} ${fact.model}`) ?? 0) + 1;
+      limited.set(`${fact.jobId} ${fact.model}`, count);
+      return count > ruleFor(kind).repeats ? [fact.endedAtMs] : [];
+    });
+}
+
+/** The last refusal for money or key that no later acceptance at the account has disproved. */
+export function shutOf(
+  ofAccount: readonly AttemptFact[],
+  since: { readonly healthMs: number; readonly keyMs: number },
+): Standing['shut'] {
+  const acceptedAtMs = Math.max(0, ...ofAccount.map((fact) => fact.acceptedAtMs ?? 0));
+  let shut: Standing['shut'] = null;
+  for (const fact of ofAccount) {
+    const kind = kindOf(fact);
+    const atMs = fact.endedAtMs ?? 0;
+    if ((kind !== 'out_of_credit' && kind !== 'unauthorized') || atMs < since.healthMs || atMs <= acceptedAtMs)
+      continue;
+    // Keys are read when the process starts: what an earlier one was refused with may have been another key.
+    if (kind === 'unauthorized' && atMs < since.keyMs) continue;
+    if (shut === null || atMs > shut.atMs) shut = { kind, atMs };
+  }
+  return shut;
+}
+
+/** When the provider last refused the offer itself, if nothing was accepted there since. */
+export function offerRefusalOf(facts: readonly AttemptFact[], upstream: string, sinceMs: number): number | null {
+  const own = facts.filter((fact) => fact.upstream === upstream);
+  const refused = own.filter((fact) => kindOf(fact) === 'offer_refused' && (fact.endedAtMs ?? 0) >= sinceMs);
+  if (refused.length === 0) return null;
+  const atMs = Math.max(...refused.map((fact) => fact.endedAtMs ?? 0));
+  return own.some((fact) => (fact.acceptedAtMs ?? 0) > atMs) ? null : atMs;
+}
+
+/** Whether one more repeat of a submission is within what an account bears: a tenth of a minute's submissions, or three. */
+export function mayRepeat(ofAccount: readonly AttemptFact[], nowMs: number): boolean {
+  const recent = ofAccount.filter((fact) => fact.createdAtMs > nowMs - MINUTE_MS);
+  const firsts = new Set(recent.map((fact) => `${fact.jobId} ${fact.model}`)).size;
+  const repeats = recent.length - firsts;
+  return repeats < Math.max(REPEATS_MIN, recent.length * REPEAT_SHARE);
+}

@@ -1,0 +1,259 @@
+import { ZERO_MICROS } from '../ground/money.ts';
+import { DAY_MS, SECOND_MS } from '../ground/time.ts';
+import { believedSlots } from '../routing/capacity.ts';
+import type { InFlight } from '../routing/fair.ts';
+import {
+  type CircuitState,
+  circuitReason,
+  type Health,
+  healthOf,
+  type Outcome,
+  type Standing,
+  shutReason,
+} from '../routing/health.ts';
+import type { Conditions } from '../routing/score.ts';
+import type { AccountSettingsRow } from '../store/schema.ts';
+import type { ProviderAccount } from '../wire/provider-account.ts';
+import type { Deps } from './deps.ts';
+import { type Durations, measuredDurations } from './durations.ts';
+import { FACTS_AGE_MAX_MS, Facts, mayRepeat, offerRefusalOf, outcomesOf, refusalsOf, shutOf } from './facts.ts';
+import { laneOf, offerOf } from './lane.ts';
+import {
+  factsSince,
+  offersThatMade,
+  settingsOfAccounts,
+  type TenantInFlight,
+  tenantsInFlight,
+} from './outlook-rows.ts';
+import { runningByLane } from './rows.ts';
+
+/** What one sells: a model at an account, under the provider's own name. */
+export interface OfferName {
+  readonly account: string;
+  readonly model: string;
+  readonly upstream: string;
+}
+
+const CIRCUIT_MS = 30 * SECOND_MS;
+/** Rows of one moment may be committed a little out of order: what is this recent is read twice. */
+const OVERLAP_MS = 250;
+const JUDGED_FOR_MS = SECOND_MS;
+const DURATIONS_AGAIN_MS = 10 * SECOND_MS;
+const DURATIONS_AGE_MS = 14 * DAY_MS;
+/** What was lost to the overlap, or written by another process, is found by a longer look back. */
+const LOOK_BACK_EVERY_MS = 10 * SECOND_MS;
+const LOOK_BACK_MS = 60 * SECOND_MS;
+
+const LET_BE = { enabled: true, isolated: false, concurrency: null, healthSinceMs: 0 } as const;
+
+/** How an account's model stands, for operators. */
+export interface Outlooks {
+  readonly circuit: CircuitState;
+  readonly health: Health;
+  readonly reason: string | null;
+}
+
+type OutlookDeps = Pick<Deps, 'database' | 'clock' | 'accounts' | 'settings'>;
+
+/**
+ * What is known about every account at this moment: slots, running tasks, health, durations. Everything is read from
+ * rows and kept only to be asked often; `refresh` reads what has changed.
+ */
+export class Outlook {
+  private readonly deps: OutlookDeps;
+  private readonly facts = new Facts();
+  private readonly outcomes = new Map<string, { readonly sinceMs: number; readonly list: readonly Outcome[] }>();
+  /** What was made of it, for a moment: it is asked for every candidate of every waiting job. */
+  private readonly judged = new Map<
+    string,
+    { readonly atMs: number; readonly lane: string; readonly conditions: Conditions }
+  >();
+  private readonly durations = new Map<string, Durations | null>();
+  /** The resource package's own limit of running tasks, by account; told by whoever keeps the packages. */
+  private packSlots: (account: string) => number | null = () => null;
+  private lanes = new Map<string, number>();
+  private running = new Map<string, TenantInFlight>();
+  private tenantLimits = new Map<string, number>();
+  private settings = new Map<string, AccountSettingsRow>();
+  private readonly startedAtMs: number;
+  private seenMs: number | null = null;
+  private lookedBackAtMs = 0;
+  private measuredAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(deps: OutlookDeps) {
+    this.deps = deps;
+    this.startedAtMs = deps.clock.nowMs();
+  }
+
+  /** From now on an account that draws on a package runs no more tasks than the package allows. */
+  limitByPacks(slotsOf: (account: string) => number | null): void {
+    this.packSlots = slotsOf;
+  }
+
+  /** Reads what has changed since it was read last; everything that still counts, the first time. */
+  async refresh(): Promise<void> {
+    const { database, clock } = this.deps;
+    const nowMs = clock.nowMs();
+    const lookBack = this.seenMs === null || nowMs >= this.lookedBackAtMs + LOOK_BACK_EVERY_MS;
+    const oldestMs = nowMs - FACTS_AGE_MAX_MS;
+    const sinceMs = this.seenMs === null ? oldestMs : this.seenMs - (lookBack ? LOOK_BACK_MS : OVERLAP_MS);
+    const [lanes, tenants, settings, facts] = await database.read(
+      async (tx) =>
+        [
+          await runningByLane(tx),
+          await tenantsInFlight(tx),
+          await settingsOfAccounts(tx),
+          await factsSince(tx, { sinceMs, madeSinceMs: oldestMs }),
+        ] as const,
+    );
+    this.lanes = lanes;
+    this.running = tenants.running;
+    this.tenantLimits = tenants.limits;
+    this.settings = settings;
+    this.facts.note(facts, nowMs);
+    for (const offer of this.facts.changed) this.outcomes.delete(offer);
+    this.facts.changed.clear();
+    this.judged.clear();
+    this.seenMs = nowMs;
+    if (lookBack) this.lookedBackAtMs = nowMs;
+    // The first clip of an offer is worth reading at once: until then it is believed to take minutes.
+    if (facts.some((fact) => fact.state === 'succeeded' && !this.durations.has(nameOf(fact)))) {
+      this.measuredAtMs = Number.NEGATIVE_INFINITY;
+    }
+    await this.measure(nowMs);
+  }
+
+  /** Reads how long generations take, now and then: it changes slowly. */
+  private async measure(nowMs: number): Promise<void> {
+    const againAtMs = this.measuredAtMs + DURATIONS_AGAIN_MS;
+    if (nowMs < againAtMs) return;
+    this.measuredAtMs = nowMs;
+    const measured = await this.deps.database.read(async (tx) => {
+      const offers = await offersThatMade(tx, nowMs - DURATIONS_AGE_MS);
+      const found: [string, Durations | null][] = [];
+      for (const offer of offers) found.push([nameOf(offer), await measuredDurations(tx, offer, nowMs)]);
+      return found;
+    });
+    for (const [name, durations] of measured) this.durations.set(name, durations);
+  }
+
+  /** The conditions of an offer, without the queue before it. Unknown accounts are idle. */
+  conditionsOf(offer: OfferName): Conditions {
+    const nowMs = this.deps.clock.nowMs();
+    const name = nameOf(offer);
+    const known = this.judged.get(name);
+    const fresh = known && nowMs - known.atMs < JUDGED_FOR_MS;
+    const judged = fresh ? known : { atMs: nowMs, ...this.judge(offer, nowMs) };
+    if (!fresh) this.judged.set(name, judged);
+    return { ...judged.conditions, running: this.lanes.get(judged.lane) ?? 0 };
+  }
+
+  private judge(offer: OfferName, nowMs: number): { lane: string; conditions: Conditions } {
+    const account = this.deps.accounts.get(offer.account);
+    const lane = account ? laneOf(account, offer.model) : offer.account;
+    const health = this.healthOf(offer);
+    const halfOpen = health.circuit === 'half_open';
+    const conditions = {
+      slots: account ? this.slotsOf(account, lane) : 1,
+      running: 0,
+      queuedAhead: 0,
+      generationSeconds: this.generationSeconds(offer),
+      successRate: health.successRate,
+      recentFailures: health.recentFailures,
+      blocked: shutReason(this.standingOf(offer), nowMs),
+      unhealthy: circuitReason(health, halfOpen && this.isProbed(offer), nowMs),
+      probe: halfOpen,
+    };
+    return { lane, conditions };
+  }
+
+  /** The tasks that may run at once in a lane: what an operator or the configuration says, less what was refused. */
+  slotsOf(account: ProviderAccount, lane: string): number {
+    return believedSlots(this.slotsGiven(account), this.refusals(account, lane), this.deps.clock.nowMs());
+  }
+
+  /** The tasks that may run at once before anything was refused. */
+  slotsGiven(account: ProviderAccount): number {
+    const set = this.settings.get(account.id)?.concurrency ?? null;
+    if (set !== null) return set;
+    return Math.min(account.slots, this.packSlots(account.id) ?? account.slots);
+  }
+
+  private refusals(account: ProviderAccount, lane: string): number[] {
+    const since = (this.settings.get(account.id) ?? LET_BE).healthSinceMs;
+    return refusalsOf(this.facts.ofAccount(account.id), lane).filter((atMs) => atMs >= since);
+  }
+
+  runningIn(lane: string): number {
+    return this.lanes.get(lane) ?? 0;
+  }
+
+  /** A slot of the lane was taken just now; counted until the rows are read again. */
+  took(lane: string): void {
+    this.lanes.set(lane, (this.lanes.get(lane) ?? 0) + 1);
+  }
+
+  inFlightOf(tenantId: string): InFlight {
+    const running = this.running.get(tenantId);
+    return { ...NOTHING, ...running, tasksMax: this.tenantLimits.get(tenantId) ?? null };
+  }
+
+  /** Whether a submission to the account may be repeated now: repeats are a small part of what it is asked. */
+  mayRepeat(account: string): boolean {
+    return mayRepeat(this.facts.ofAccount(account), this.deps.clock.nowMs());
+  }
+
+  healthOf(offer: Pick<OfferName, 'account' | 'model'>): Health {
+    const { clock, settings } = this.deps;
+    const name = offerOf(offer);
+    const sinceMs = (this.settings.get(offer.account) ?? LET_BE).healthSinceMs;
+    const known = this.outcomes.get(name);
+    const list = known?.sinceMs === sinceMs ? known.list : outcomesOf(this.facts.of(name), sinceMs);
+    this.outcomes.set(name, { sinceMs, list });
+    return healthOf(list, { nowMs: clock.nowMs(), openMs: settings.circuitMs ?? CIRCUIT_MS, name });
+  }
+
+  /** The circuit with everything that bears on it: also a person's word, an empty balance, a refused key. */
+  outlookOf(offer: OfferName): Outlooks {
+    const nowMs = this.deps.clock.nowMs();
+    const health = this.healthOf(offer);
+    const standing = this.standingOf(offer);
+    const shut = shutReason(standing, nowMs);
+    const byHand = standing.isolated || !standing.enabled || standing.offerRefusedAtMs !== null;
+    const circuit = byHand ? 'isolated' : shut === null ? health.circuit : 'open';
+    return { circuit, health, reason: shut ?? circuitReason(health, false, nowMs) };
+  }
+
+  settingsOf(account: string): Pick<AccountSettingsRow, 'enabled' | 'isolated' | 'concurrency' | 'healthSinceMs'> {
+    return this.settings.get(account) ?? LET_BE;
+  }
+
+  durationsOf(offer: OfferName): Durations | null {
+    return this.durations.get(nameOf(offer)) ?? null;
+  }
+
+  private generationSeconds(offer: OfferName): number | null {
+    const durations = this.durationsOf(offer);
+    return durations === null ? null : durations.p50Ms / SECOND_MS;
+  }
+
+  private standingOf({ account, model, upstream }: OfferName): Standing {
+    const { enabled, isolated, healthSinceMs } = this.settings.get(account) ?? LET_BE;
+    const since = { healthMs: healthSinceMs, keyMs: Math.max(healthSinceMs, this.startedAtMs) };
+    const ofOffer = this.facts.of(offerOf({ account, model }));
+    return {
+      enabled,
+      isolated,
+      shut: shutOf(this.facts.ofAccount(account), since),
+      // A restart may bring another table of what is sold: so the word of the one before is not taken.
+      offerRefusedAtMs: offerRefusalOf(ofOffer, upstream, since.keyMs),
+    };
+  }
+
+  private isProbed(offer: OfferName): boolean {
+    return this.facts.of(offerOf(offer)).some(({ state, endedAtMs }) => state === 'submitting' && endedAtMs === null);
+  }
+}
+
+const nameOf = ({ account, model, upstream }: OfferName): string => `${account} ${model} ${upstream}`;
+const NOTHING = { tasks: 0, micros: ZERO_MICROS };

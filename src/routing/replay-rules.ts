@@ -1,0 +1,94 @@
+/** The other rules of a replay, made into the terms of one: policy, day of the cards, package, limits. Pure. */
+import { usd } from '../ground/money.ts';
+import { SECOND_MS, utcDay } from '../ground/time.ts';
+import type { RateCards } from '../pricing/cards.ts';
+import type { Offer, Seller } from '../pricing/offers.ts';
+import type { ResourcePackage } from '../pricing/rate-card.ts';
+import { overruledBy } from './asked.ts';
+import type { Asker } from './consider.ts';
+import { DEFAULT_QUEUE_SECONDS, type TenantPolicy } from './policy.ts';
+import { measure, offerKey } from './replay-chance.ts';
+import type { LaneRule } from './replay-lanes.ts';
+import type { PastRequest, ReplayAsker, ReplayTerms } from './replay-terms.ts';
+
+/** What is tried; everything that is absent stays as it is. */
+export interface ReplayRules {
+  /** Its fields take the place of each tenant's own, and of what requests asked for. */
+  readonly policy: TenantPolicy;
+  readonly pricedAtMs: number | null;
+  readonly packageId: string | null;
+  /** Tasks at once, by account or by provider. */
+  readonly limits: Readonly<Record<string, number>>;
+  readonly seed: number;
+}
+
+/** What there is now. */
+export interface ReplayGround {
+  readonly sellers: readonly Seller[];
+  readonly cards: RateCards;
+  /** An instant of the day by which packages are looked up. */
+  readonly nowMs: number;
+  readonly tenantOf: (tenant: string) => Omit<Asker, 'keyProviders'> & { readonly concurrency: number | null };
+  /** The lane of an offer and its slots today. */
+  readonly laneOf: (offer: Offer) => LaneRule;
+}
+
+/** The requests as the rules leave them, and the terms that they are replayed on. */
+export function underRules(
+  past: readonly PastRequest[],
+  rules: ReplayRules,
+  ground: ReplayGround,
+): { readonly past: readonly PastRequest[]; readonly terms: ReplayTerms } {
+  const { sellers, cards, nowMs } = ground;
+  const askers = new Map<string, ReplayAsker>();
+  const askerOf = (tenant: string): ReplayAsker => {
+    const asker = askers.get(tenant) ?? askerUnder(rules.policy, ground.tenantOf(tenant));
+    askers.set(tenant, asker);
+    return asker;
+  };
+  const packageOf = ({ provider }: Pick<Seller, 'provider'>): ResourcePackage | null => {
+    const card = cards.ofProvider(provider, utcDay(rules.pricedAtMs ?? nowMs));
+    return card?.packages.find(({ id }) => id === rules.packageId) ?? null;
+  };
+  const laneOf = (offer: Offer): LaneRule => {
+    const { lane, slots } = ground.laneOf(offer);
+    const limit = rules.limits[offer.account] ?? rules.limits[offer.provider];
+    return { lane, slots: limit ?? packageOf(offer)?.concurrent_tasks ?? slots };
+  };
+  const lanes = new Map<string, LaneRule>();
+  return {
+    past: past.map((one) => ({ ...one, routing: overruledBy(rules.policy, one.routing) })),
+    terms: {
+      sellers: sellers.map((seller) => drawingOn(seller, packageOf(seller))),
+      cards,
+      pricedAtMs: rules.pricedAtMs,
+      askerOf,
+      laneOf(offer) {
+        const key = offerKey(offer);
+        const rule = lanes.get(key) ?? laneOf(offer);
+        lanes.set(key, rule);
+        return rule;
+      },
+      measured: measure(past.flatMap(({ seen }) => seen)),
+      seed: rules.seed,
+    },
+  };
+}
+
+/** A package that is tried costs what the card says, whatever an own pack was bought at. */
+function drawingOn(seller: Seller, sold: ResourcePackage | null): Seller {
+  if (!sold) return seller;
+  const { unitPrice: _, ...plain } = seller;
+  return { ...plain, packageId: sold.id };
+}
+
+function askerUnder(tried: TenantPolicy, tenant: ReturnType<ReplayGround['tenantOf']>): ReplayAsker {
+  const policy = { ...tenant.policy, ...tried };
+  const { max_price_usd: maxPrice, queue_timeout_seconds: queueSeconds = DEFAULT_QUEUE_SECONDS } = policy;
+  return {
+    ...tenant,
+    policy,
+    maxPriceMicros: maxPrice === undefined ? null : usd(maxPrice.toFixed(6)),
+    queueTimeoutMs: queueSeconds * SECOND_MS,
+  };
+}

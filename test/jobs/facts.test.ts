@@ -1,0 +1,94 @@
+/** What attempts say of the account they went to: read from rows, the same before and after a restart. */
+import { describe, expect, it } from 'vitest';
+import { Facts, mayRepeat, offerRefusalOf, outcomesOf, refusalsOf, shutOf } from '../../src/jobs/facts.ts';
+import type { AttemptFact } from '../../src/jobs/outlook-rows.ts';
+
+let made = 0;
+const fact = (second: number, change: Partial<AttemptFact> = {}): AttemptFact => {
+  made += 1;
+  const at = second * 1_000;
+  const offer = { account: 'a', model: 'm', upstream: 'u', lane: 'a' };
+  const times = { createdAtMs: at, acceptedAtMs: null, endedAtMs: at };
+  return { id: `att_${made}`, jobId: `job_${made}`, ...offer, state: 'failed', failureKind: null, ...times, ...change };
+};
+const failed = (second: number, failureKind: string, change: Partial<AttemptFact> = {}): AttemptFact =>
+  fact(second, { failureKind, ...change });
+const accepted = (second: number): AttemptFact =>
+  fact(second, { state: 'running', acceptedAtMs: second * 1_000, endedAtMs: null });
+
+describe('an attempt', () => {
+  it.each([
+    [fact(1, { state: 'submitting', endedAtMs: null }), []],
+    [fact(1, { state: 'in_doubt', endedAtMs: null }), ['doubt']],
+    [accepted(1), ['accepted']],
+    [fact(1, { state: 'succeeded', acceptedAtMs: 1_000, endedAtMs: 9_000 }), ['accepted', 'made']],
+    [failed(1, 'generation_failed', { acceptedAtMs: 1_000, endedAtMs: 9_000 }), ['accepted', 'spoiled']],
+    [failed(1, 'unavailable'), ['failed']],
+    [failed(1, 'invalid_request'), []],
+    [failed(1, 'content_rejected'), []],
+    [failed(1, 'concurrency_limited'), []],
+    [failed(1, 'rate_limited'), []],
+    [fact(1, { state: 'cancelled' }), []],
+  ])('%j says %j: what a tenant asked wrongly says nothing', (each, kinds) => {
+    expect(outcomesOf([each], 0).map(({ kind }) => kind)).toEqual(kinds);
+    expect(outcomesOf([each], 10_000)).toEqual([]);
+  });
+
+  it('that is read again replaces itself, and only what has changed is looked at again', () => {
+    const facts = new Facts();
+    const before = accepted(1);
+    facts.note([before], 0);
+    facts.changed.clear();
+    facts.note([before], 0);
+    expect([...facts.changed]).toEqual([]);
+    facts.note([{ ...before, state: 'succeeded', endedAtMs: 2_000 }], 0);
+    expect([...facts.changed]).toEqual(['a/m']);
+    expect(outcomesOf(facts.of('a/m'), 0).map(({ kind }) => kind)).toEqual(['accepted', 'made']);
+  });
+});
+
+describe('a limit of running tasks', () => {
+  it('was met by each refusal for it, and by each refusal for the rate past the third repeat of one job', () => {
+    const limited = Array.from({ length: 5 }, (_, index) => failed(index, 'rate_limited', { jobId: 'job_x' }));
+    expect(refusalsOf(limited, 'a')).toEqual([3_000, 4_000]);
+    const others = [failed(1, 'rate_limited'), failed(2, 'concurrency_limited'), failed(3, 'unavailable')];
+    expect(refusalsOf(others, 'a')).toEqual([2_000]);
+    expect(refusalsOf(others, 'b')).toEqual([]);
+  });
+});
+
+describe('money and key', () => {
+  const since = { healthMs: 0, keyMs: 0 };
+  it('shut an account until something is accepted there, or a person or a restart says otherwise', () => {
+    const poor = [failed(5, 'out_of_credit')];
+    expect(shutOf(poor, since)).toEqual({ kind: 'out_of_credit', atMs: 5_000 });
+    expect(shutOf([...poor, accepted(6)], since)).toBeNull();
+    expect(shutOf([...poor, accepted(4)], since)).not.toBeNull();
+    expect(shutOf(poor, { ...since, healthMs: 6_000 })).toBeNull();
+    expect(shutOf(poor, { ...since, keyMs: 6_000 })).not.toBeNull();
+    const locked = [failed(5, 'unauthorized')];
+    expect(shutOf(locked, since)).toEqual({ kind: 'unauthorized', atMs: 5_000 });
+    expect(shutOf(locked, { ...since, keyMs: 6_000 })).toBeNull();
+  });
+
+  it('an offer that the provider does not know is left out alone, until it takes one', () => {
+    const refused = [failed(5, 'offer_refused')];
+    expect(offerRefusalOf(refused, 'u', 0)).toBe(5_000);
+    expect(offerRefusalOf(refused, 'other', 0)).toBeNull();
+    expect(offerRefusalOf([...refused, accepted(6)], 'u', 0)).toBeNull();
+  });
+});
+
+describe('repeats of submissions', () => {
+  it('are at most a tenth of a minute’s submissions, but three in any case', () => {
+    const now = 60_000;
+    const repeats = (count: number) => [
+      failed(1, 'unavailable', { jobId: 'job_r' }),
+      ...Array.from({ length: count }, () => failed(2, 'unavailable', { jobId: 'job_r' })),
+    ];
+    expect(mayRepeat(repeats(2), now)).toBe(true);
+    expect(mayRepeat(repeats(3), now)).toBe(false);
+    expect(mayRepeat([...repeats(3), ...Array.from({ length: 40 }, () => accepted(3))], now)).toBe(true);
+    expect(mayRepeat(repeats(3), now + 60_000)).toBe(true);
+  });
+});

@@ -1,0 +1,60 @@
+/** What is tried becomes the terms of a replay: whose field counts, which slots, and what a unit costs. */
+import { describe, expect, it } from 'vitest';
+import { ratio, usd } from '../../src/ground/money.ts';
+import { NO_ROUTING, type TenantPolicy } from '../../src/routing/policy.ts';
+import { replay } from '../../src/routing/replay.ts';
+import { type ReplayGround, type ReplayRules, underRules } from '../../src/routing/replay-rules.ts';
+import { pastRequest, REPLAY_CARDS, replaySeller } from '../support/replays.ts';
+import { MADE_AT_MS, offer } from '../support/rows.ts';
+
+const NOTHING: ReplayRules = { policy: {}, pricedAtMs: null, packageId: null, limits: {}, seed: 1 };
+const ground = (change: Partial<ReplayGround> = {}): ReplayGround => ({
+  sellers: [replaySeller('cheap'), replaySeller('dear'), replaySeller('units', { unitPrice: ratio('0.01') })],
+  cards: REPLAY_CARDS,
+  nowMs: MADE_AT_MS,
+  tenantOf: () => ({ policy: {}, maxPriceMicros: null, markupPercent: '0', concurrency: null }),
+  laneOf: ({ account }) => ({ lane: account, slots: 7 }),
+  ...change,
+});
+const slotsOf = (rules: Partial<ReplayRules>, provider: string, account = provider) =>
+  underRules([], { ...NOTHING, ...rules }, ground()).terms.laneOf({ ...offer(provider, 1), account }).slots;
+
+describe('the rules of a replay', () => {
+  it('leave the slots as they are, but for limits and the tasks that a package allows', () => {
+    expect(slotsOf({}, 'cheap')).toBe(7);
+    expect(slotsOf({ limits: { cheap: 2 } }, 'cheap')).toBe(2);
+    expect(slotsOf({ limits: { cheap: 2 } }, 'dear')).toBe(7);
+    expect(slotsOf({ limits: { cheap: 2, own: 3 } }, 'cheap', 'own')).toBe(3);
+    expect(slotsOf({ packageId: 'trial' }, 'units')).toBe(5);
+    expect(slotsOf({ packageId: 'trial' }, 'cheap')).toBe(7);
+    expect(slotsOf({ packageId: 'trial', limits: { units: 9 } }, 'units')).toBe(9);
+  });
+
+  it('price units as the package that is tried does, not as the own pack was bought', () => {
+    const costOf = (rules: Partial<ReplayRules>) => {
+      const only = { policy: { only: ['units'] } };
+      const { past, terms } = underRules([pastRequest('video_1', 0)], { ...NOTHING, ...only, ...rules }, ground());
+      return replay(past, terms).outcomes.map(({ costMicros }) => costMicros);
+    };
+    expect(costOf({})).toEqual([usd(0.03)]);
+    expect(costOf({ packageId: 'trial' })).toEqual([usd(0.294)]);
+  });
+
+  it("take the place of the tenant's own fields, one by one, and of what requests asked", () => {
+    const own: TenantPolicy = { ignore: ['cheap'], max_price_usd: 0.9, queue_timeout_seconds: 60, sort: 'price' };
+    const tenantOf = () => ({ policy: own, maxPriceMicros: usd(0.9), markupPercent: '10', concurrency: 3 });
+    const asked = { ...NO_ROUTING, only: ['dear'] };
+    const tried = { ...NOTHING, policy: { ignore: ['units'], max_price_usd: 0.55 } };
+    const { past, terms } = underRules([pastRequest('video_1', 0, { routing: asked })], tried, ground({ tenantOf }));
+    expect(terms.askerOf('acme')).toMatchObject({
+      policy: { ignore: ['units'], sort: 'price' },
+      maxPriceMicros: usd(0.55),
+      markupPercent: '10',
+      queueTimeoutMs: 60_000,
+      concurrency: 3,
+    });
+    expect(past[0]?.routing.only).toBeNull();
+    // 0.50 and a tenth of it: just within the price that is tried.
+    expect(replay(past, terms).outcomes).toMatchObject([{ provider: 'cheap', priceMicros: usd(0.55) }]);
+  });
+});
