@@ -42,6 +42,8 @@ export class SlotQueue implements Slots {
   private readonly waiters = new Map<string, Waiter>();
   /** How many jobs of each tenant wait, by the lane of their first choice. */
   private readonly lines = new Map<string, Map<string, number>>();
+  /** How many jobs could use each lane, with an option of it. */
+  private readonly wanted = new Map<string, { readonly option: LaneOption; waiters: number }>();
   private readonly grants = new Map<string, Grant & { readonly waiter: Waiter }>();
   /** Jobs that took their slot in the step that is under way. */
   private readonly begun = new Set<string>();
@@ -151,6 +153,12 @@ export class SlotQueue implements Slots {
   }
 
   private count({ options, tenantId }: Waiter, change: 1 | -1): void {
+    for (const option of options) {
+      const wanted = this.wanted.get(option.lane) ?? { option, waiters: 0 };
+      wanted.waiters += change;
+      if (wanted.waiters > 0) this.wanted.set(option.lane, wanted);
+      else this.wanted.delete(option.lane);
+    }
     const lane = options[0]?.lane ?? '';
     const tenants = this.lines.get(lane) ?? new Map<string, number>();
     this.lines.set(lane, tenants);
@@ -207,6 +215,7 @@ export class SlotQueue implements Slots {
     return {
       nowMs: this.deps.clock.nowMs(),
       waiters: [...this.waiters.values()],
+      lanes: [...this.wanted.values()].map(({ option }) => option),
       laneOf: ({ lane, account }) => {
         const own = this.deps.accounts.get(account);
         const granted = promised.filter((grant) => grant.option.lane === lane).length;

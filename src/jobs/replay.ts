@@ -39,6 +39,7 @@ export async function replayPast(deps: PackDeps, order: ReplayOrder): Promise<Re
     past: await readPast(tx, query, giveWay),
     tenants: new Map((await listTenants(tx)).map((tenant) => [tenant.id, tenant])),
   }));
+  await giveWay();
   const under = underRules(past.requests, rules, {
     sellers: order.sellers,
     cards: deps.cards,
@@ -51,10 +52,12 @@ export async function replayPast(deps: PackDeps, order: ReplayOrder): Promise<Re
   });
   const replayed = await drive(replaying(under.past, under.terms));
   const shelves = await readShelves(deps);
+  const happened = { tally: tally(past.outcomes), units: unitsThen(shelves, query) };
+  await giveWay();
   const asked = new Set(replayed.outcomes.flatMap(({ lastOffer }) => lastOffer ?? []));
   return {
     past,
-    happened: { tally: tally(past.outcomes), units: unitsThen(shelves, query) },
+    happened,
     replayed: { tally: tally(replayed.outcomes), units: unitsNow(deps, shelves, order, replayed) },
     unmeasured: [...asked].filter((offer) => !under.terms.measured.has(offer)).sort(),
   };

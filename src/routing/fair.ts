@@ -44,6 +44,8 @@ export interface InFlight {
 export interface QueueState {
   readonly nowMs: number;
   readonly waiters: readonly Waiter[];
+  /** One option of each lane that somebody waits for. */
+  readonly lanes: readonly LaneOption[];
   readonly laneOf: (option: LaneOption) => Lane;
   readonly inFlightOf: (tenantId: string) => InFlight;
   /** Everything but slots, running tasks and the queue, which the plan counts itself. */
@@ -80,6 +82,8 @@ export function planQueue(state: QueueState, onlyGrants = false): Plan {
   const grants: Plan['grants'][number][] = [];
   const places = new Map<string, Place>();
   let room = onlyGrants ? freeLanes(state, counts) : Number.POSITIVE_INFINITY;
+  // With everything full, as it mostly is while a flood waits, nobody need be put in order.
+  if (room <= 0) return { grants, places };
   for (const { waiter, line } of inFairOrder(state)) {
     if (room <= 0) break;
     const full = line.tasks >= line.tasksMax;
@@ -178,7 +182,7 @@ function laneCounts(state: QueueState, counts: Counts, option: LaneOption) {
 
 /** How many lanes that somebody could use have a free slot. */
 function freeLanes(state: QueueState, counts: Counts): number {
-  for (const { options } of state.waiters) for (const option of options) laneCounts(state, counts, option);
+  for (const option of state.lanes) laneCounts(state, counts, option);
   return [...counts.lanes.values()].filter(({ slots, taken }) => taken < slots).length;
 }
 

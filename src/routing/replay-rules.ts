@@ -57,7 +57,7 @@ export function underRules(
   };
   const lanes = new Map<string, LaneRule>();
   return {
-    past: past.map((one) => ({ ...one, routing: overruledBy(rules.policy, one.routing) })),
+    past: overruled(past, rules.policy),
     terms: {
       sellers: sellers.map((seller) => drawingOn(seller, packageOf(seller))),
       cards,
@@ -73,6 +73,11 @@ export function underRules(
       seed: rules.seed,
     },
   };
+}
+
+function overruled(past: readonly PastRequest[], policy: TenantPolicy): readonly PastRequest[] {
+  if (Object.keys(policy).length === 0) return past;
+  return past.map((one) => ({ ...one, routing: overruledBy(policy, one.routing) }));
 }
 
 /** A package that is tried costs what the card says, whatever an own pack was bought at. */

@@ -87,6 +87,11 @@ describe('reelay replay --csv', () => {
     expect((await replayed('--csv', told, '--tenant', 'b')).jobs).toBe(1);
     expect((await replayed('--csv', told, '--from', '2026-11-21')).jobs).toBe(0);
     expect((await replayed('--csv', told, '--to', '2026-11-20T10:02:00Z')).jobs).toBe(2);
+    expect((await replayed('--csv', told, '--to', '2026-11-20')).jobs).toBe(3);
+    // What the file tells of fal happens there again; its one take that was made lasted 60 s, so others do too.
+    const same = await replayed('--csv', told, '--only', 'fal', '--fallback', 'none');
+    expect(same.replayed).toMatchObject({ completed: 2, failed: 1, failure_cost_usd: 0.42, done_seconds: { p95: 60 } });
+    expect(same.notes).toEqual([]);
   });
 
   it('prints both sides as a table', async () => {

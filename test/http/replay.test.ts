@@ -110,6 +110,8 @@ describe('POST /admin/v1/replay', () => {
     expect((await post({ tenant: 'sandbox' })).jobs).toBe(3);
     await gateway.admin('POST', '/tenants', { id: 'other', name: 'Other' });
     expect((await post({ tenant: 'other' })).jobs).toBe(0);
+    const today = new Date().toISOString().slice(0, 10);
+    expect((await post({ from: '2020-01-01', to: today })).jobs).toBe(3);
     const soon = Math.floor(Date.now() / 1_000) + 60;
     expect((await post({ from: soon - 3_600, to: soon })).jobs).toBe(3);
   });
@@ -130,12 +132,26 @@ describe('POST /admin/v1/replay', () => {
     expect((await post({ tenant: 'nobody' })).status).toBe(404);
   });
 
+  it('counts what registered packs give, in the place of what they gave', async () => {
+    const yesterday = new Date(Date.now() - 86_400_000).toISOString().slice(0, 10);
+    await gateway.admin('POST', '/packages', { package: 'package-3', bought_at: yesterday });
+    const drawing = { ...clip, provider: { only: ['kling'], max_premium: 9 } };
+    await endOf(gateway, (await createVideo(gateway, drawing)).id);
+    const { happened, replayed } = await post({});
+    expect(happened.units).toMatchObject({ packs: 1, drawn: 3, left: 44_997 });
+    expect(replayed.units).toEqual(happened.units);
+    const all = await post({ policy: { only: ['kling'], max_premium: 9 } });
+    expect(all.replayed).toMatchObject({ price_usd: 1.89, units: { drawn: 15, left: 44_985 } });
+    expect(all.difference).toMatchObject({ units_drawn: 12 });
+    expect((await post({ tenant: 'sandbox' })).happened.units).toBeNull();
+  });
+
   it('leaves out what has not ended and what was cancelled, and says so', async () => {
     const open = await createVideo(gateway, clip);
     const cancelled = await createVideo(gateway, clip);
     await gateway.fetch(`/v1/videos/${cancelled.id}/cancel`, { method: 'POST' });
     const during = await post({});
-    expect(during.jobs + during.skipped.open + during.skipped.cancelled).toBe(5);
+    expect(during.jobs + during.skipped.open + during.skipped.cancelled).toBe(6);
     await Promise.all([open, cancelled].map(({ id }) => endOf(gateway, id)));
   });
 });

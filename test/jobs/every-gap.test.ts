@@ -6,7 +6,7 @@
  */
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Scenario, type ScenarioOptions } from '../simulation/scenario.ts';
-import { World } from '../simulation/world.ts';
+import { World, type WorldTask } from '../simulation/world.ts';
 
 const PROVIDERS = ['alpha', 'beta', 'gamma'] as const;
 const WITH_ADDRESS: ScenarioOptions = { publicUrl: 'https://reelay.example' };
@@ -85,16 +85,15 @@ describe.each(PROVIDERS)('a clip at %s', (provider) => {
 
 /** At this time the work in the background that is due next takes jobs over; ten seconds later the lease is renewed. */
 const TAKES_OVER_FIRST_MS = 40_000;
-/** How long each fetch of the file takes. */
-const FETCHES_MS = [1_000, 2_000, 5_000];
+const FETCH_MS = 2_000;
 
-/** A task that is done at that time, whose file comes whole but for the third time. */
+/** A task that is done at that time. Counts the fetches of its file that go on at the same time. */
 class SlowFiles extends World {
+  fetchesAtOnceMost = 0;
   /** Called once, when the task is first seen to be done. */
   onDone: (() => void) | null = null;
-  private readonly now: () => number;
   private fetches = 0;
-  private arrivals = 0;
+  private readonly now: () => number;
 
   constructor(...of: ConstructorParameters<typeof World>) {
     super(...of);
@@ -111,12 +110,13 @@ class SlowFiles extends World {
 
   override fetchingMs(): number {
     this.fetches += 1;
-    return FETCHES_MS[this.fetches - 1] ?? 0;
+    this.fetchesAtOnceMost = Math.max(this.fetchesAtOnceMost, this.fetches);
+    return FETCH_MS;
   }
 
-  override spoil(): 'short' | null {
-    this.arrivals += 1;
-    return this.arrivals === 3 ? 'short' : null;
+  override videoOf(address: string): WorldTask | null {
+    this.fetches -= 1;
+    return super.videoOf(address);
   }
 }
 
@@ -125,16 +125,16 @@ describe('a process that is frozen past its lease, with nobody to take its jobs 
     'takes its own job over, but runs one step of it at a time (gap %i)',
     async (gap) => {
       let toCome = Number.POSITIVE_INFINITY;
-      const scenario = await Scenario.open({
-        ...WITH_ADDRESS,
-        makeWorld: (...of) => {
-          const world = new SlowFiles(...of);
-          world.onDone = () => {
-            toCome = gap;
-          };
-          return world;
-        },
-      });
+      const worlds: SlowFiles[] = [];
+      const makeWorld = (...of: ConstructorParameters<typeof World>): World => {
+        const world = new SlowFiles(...of);
+        world.onDone = () => {
+          toCome = gap;
+        };
+        worlds.push(world);
+        return world;
+      };
+      const scenario = await Scenario.open({ ...WITH_ADDRESS, makeWorld });
       onTestFinished(() => scenario.close());
       scenario.onCross = (process) => {
         toCome -= 1;
@@ -149,6 +149,7 @@ describe('a process that is frozen past its lease, with nobody to take its jobs 
       });
       expect(await scenario.end(id)).toMatchObject({ state: 'completed' });
       await scenario.pass(60_000);
+      expect(worlds.map(({ fetchesAtOnceMost }) => fetchesAtOnceMost)).toEqual([1]);
       expect([toCome <= 0, scenario.world.tasks.length, await scenario.faults()]).toEqual([true, 1, []]);
     },
   );

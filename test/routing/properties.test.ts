@@ -182,6 +182,7 @@ describe('a queue', () => {
   ): QueueState => ({
     nowMs: 0,
     waiters,
+    lanes: [...new Map(waiters.flatMap(({ options }) => options.map((each) => [each.lane, each]))).values()],
     laneOf: ({ lane }) => ({ slots: slots[lane] ?? 0, taken: 0 }),
     inFlightOf: (tenantId) => ({ tasks: 0, micros: micros(0n), tasksMax: null, ...running[tenantId] }),
     conditionsOf: () => idleConditions(0),

@@ -136,6 +136,21 @@ describe('a replay', () => {
     expect(shown(run([...crowd, of('b', 'b1', 3)], limited)).map(([, wait]) => wait)).toEqual([0, 99, 198, 0]);
   });
 
+  it('puts whoever is tried again behind those that wait, and starts whom a tenant’s own limit held back elsewhere', () => {
+    const again = [failed({ kind: 'unavailable' })];
+    const line = ['x', 'a', 'b', 'c'].map((id, index) => pastRequest(id, index, id === 'a' ? { seen: again } : {}));
+    const one = under({ only: ['cheap'] }, { laneOf: () => ({ lane: 'cheap', slots: 1 }) });
+    // At 100 s `a` begins, at 110 s it fails: `b` until 210 s, `c` until 310 s, then `a` once more.
+    expect(shown(run(line, one)).map(([, , done]) => done)).toEqual([100, 409, 208, 307]);
+
+    const limited = replayTerms({ askerOf: () => replayAsker({ concurrency: 1 }) });
+    const elsewhere = pastRequest('video_2', 1, { routing: { ...NO_ROUTING, only: ['dear'] } });
+    expect(shown(run([pastRequest('video_1', 0), elsewhere], limited))).toEqual([
+      ['cheap', 0, 100],
+      ['dear', 99, 199],
+    ]);
+  });
+
   it('prices what follows its source video by the length that was delivered', () => {
     const past = pastRequest('video_1', 0, { lengthMs: 4_000 });
     const requests = past.requests.map((request) => ({ ...request, seconds: null }));
