@@ -201,7 +201,9 @@ function weatherOf(chance: Chance): Weather {
     busy: share(0.3),
     readFault: share(0.4),
     taskFails: share(0.5),
-    taskStrange: share(0.15),
+    taskStrange: share(0.1),
+    // In few seeds, and there often: a task without an end is followed for six hours, step by step.
+    taskStuck: chance.happens(0.1) ? share(0.4) : 0,
     badFile: share(0.5),
   };
 }

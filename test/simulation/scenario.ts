@@ -27,6 +27,7 @@ export const FAIR: Weather = {
   readFault: 0,
   taskFails: 0,
   taskStrange: 0,
+  taskStuck: 0,
   badFile: 0,
 };
 

@@ -34,6 +34,7 @@ export interface Weather {
   readonly readFault: number;
   readonly taskFails: number;
   readonly taskStrange: number;
+  readonly taskStuck: number;
   readonly badFile: number;
 }
 
@@ -151,8 +152,8 @@ export class World {
       hook,
       readyAtMs: this.clock.monotonicMs() + chance.between(10, 90) * SECOND_MS,
       end,
-      vanished: chance.happens(weather.taskStrange / 3),
-      missingUrl: chance.happens(weather.taskStrange / 3),
+      vanished: chance.happens(weather.taskStrange / 2),
+      missingUrl: chance.happens(weather.taskStrange / 2),
       stopped: false,
       charged: end === 'made' || (end === 'failed' && this.chargesFailure(traits)),
     };
@@ -166,7 +167,7 @@ export class World {
   private endOf(): WorldTask['end'] {
     const { chance, weather } = this;
     if (chance.happens(weather.taskFails)) return chance.happens(0.2) ? 'refused' : 'failed';
-    return chance.happens(weather.taskStrange / 3) ? 'never' : 'made';
+    return chance.happens(weather.taskStuck) ? 'never' : 'made';
   }
 
   private chargesFailure({ failedTask }: Traits): boolean {
