@@ -21,6 +21,23 @@ export const PICTURE_URL = 'https://media.example.com/picture.png';
 /** Videos come by address only; no emulator fetches it. */
 export const SOURCE_VIDEO = 'https://media.example.com/source.mp4';
 
+/** A picture that moves as a video does: framed as the picture, and framed as the video. */
+export const MOVES_LIKE = { input_reference: FIRST_FRAME, video_url: SOURCE_VIDEO, character_orientation: 'image' };
+export const DANCES = {
+  prompt: 'she dances',
+  input_reference: PICTURE_URL,
+  video_url: SOURCE_VIDEO,
+  character_orientation: 'video',
+  keep_original_sound: false,
+};
+/** A video in which one thing becomes that of a picture. */
+export const EDITED = {
+  prompt: 'replace the cup by @image_1',
+  video_url: SOURCE_VIDEO,
+  reference_images: [PICTURE_URL],
+  keep_original_sound: true,
+};
+
 export type Tier = readonly [resolution: Resolution, audio: boolean];
 
 /** The tiers that several providers sell a model in. */

@@ -3,9 +3,11 @@
  * pages of 2026. 2.0 is no model of ours, and avatars and effects are no tasks of ours.
  */
 import {
+  DANCES,
   each,
   FIRST_FRAME,
   HD,
+  MOVES_LIKE,
   PICTURE_URL,
   SILENT_HD,
   SOURCE_VIDEO,
@@ -54,18 +56,12 @@ export const sold: readonly Sold[] = [
   ...each(SILENT_HD, {
     model: 'kling-v3',
     task: 'motion_control',
-    fields: { input_reference: FIRST_FRAME, video_url: SOURCE_VIDEO, character_orientation: 'image' },
+    fields: MOVES_LIKE,
   }),
   ...each(SILENT_HD, {
     model: 'kling-v3',
     task: 'motion_control',
-    fields: {
-      prompt: 'she dances',
-      input_reference: PICTURE_URL,
-      video_url: SOURCE_VIDEO,
-      character_orientation: 'video',
-      keep_original_sound: false,
-    },
+    fields: DANCES,
   }),
   { model: 'kling-v3-turbo', task: 'text_to_video', resolution: '720p', audio: true, fields: fromText },
   {

@@ -2,7 +2,18 @@
  * What EvoLink sells, from its model pages and its public price rules of 2026-10-10: 13 of its 14 ids. The other one,
  * `kling-custom-element`, makes no video.
  */
-import { each, FIRST_FRAME, PICTURE_URL, SILENT_HD, SOUNDING_HD, SOURCE_VIDEO, type Sold, UP_TO_4K } from '../sold.ts';
+import {
+  EDITED,
+  each,
+  FIRST_FRAME,
+  MOVES_LIKE,
+  PICTURE_URL,
+  SILENT_HD,
+  SOUNDING_HD,
+  SOURCE_VIDEO,
+  type Sold,
+  UP_TO_4K,
+} from '../sold.ts';
 
 export const sold: readonly Sold[] = [
   ...each(UP_TO_4K, {
@@ -42,7 +53,7 @@ export const sold: readonly Sold[] = [
   ...each(SILENT_HD, {
     model: 'kling-v3',
     task: 'motion_control',
-    fields: { input_reference: FIRST_FRAME, video_url: SOURCE_VIDEO, character_orientation: 'image' },
+    fields: MOVES_LIKE,
   }),
   ...each(SILENT_HD, {
     model: 'kling-v3',
@@ -143,29 +154,19 @@ export const sold: readonly Sold[] = [
     task: 'video_edit',
     resolution: '720p',
     audio: false,
-    fields: {
-      prompt: 'replace the cup by @image_1',
-      video_url: SOURCE_VIDEO,
-      reference_images: [PICTURE_URL],
-      keep_original_sound: true,
-    },
+    fields: EDITED,
   },
   {
     model: 'kling-o1-fast',
     task: 'video_edit',
     resolution: '720p',
     audio: false,
-    fields: {
-      prompt: 'replace the cup by @image_1',
-      video_url: SOURCE_VIDEO,
-      reference_images: [PICTURE_URL],
-      keep_original_sound: true,
-    },
+    fields: EDITED,
   },
   ...each(SILENT_HD, {
     model: 'kling-v2-6',
     task: 'motion_control',
-    fields: { input_reference: FIRST_FRAME, video_url: SOURCE_VIDEO, character_orientation: 'image' },
+    fields: MOVES_LIKE,
   }),
   ...each(SILENT_HD, {
     model: 'kling-v2-6',

@@ -3,8 +3,11 @@
  * its model pages (2026). Elements are sold too, as pictures: no request here can carry them.
  */
 import {
+  DANCES,
+  EDITED,
   each,
   FIRST_FRAME,
+  MOVES_LIKE,
   PICTURE_URL,
   SILENT_HD,
   SOUNDING_HD,
@@ -71,18 +74,12 @@ const v3: readonly Sold[] = [
   ...each(SILENT_HD, {
     model: 'kling-v3',
     task: 'motion_control',
-    fields: { input_reference: FIRST_FRAME, video_url: SOURCE_VIDEO, character_orientation: 'image' },
+    fields: MOVES_LIKE,
   }),
   ...each(SILENT_HD, {
     model: 'kling-v3',
     task: 'motion_control',
-    fields: {
-      prompt: 'she dances',
-      input_reference: PICTURE_URL,
-      video_url: SOURCE_VIDEO,
-      character_orientation: 'video',
-      keep_original_sound: false,
-    },
+    fields: DANCES,
   }),
   ...each(SOUNDING_HD, {
     model: 'kling-v3-turbo',
@@ -187,12 +184,7 @@ const o1: readonly Sold[] = [
   ...each(SILENT_HD, {
     model: 'kling-o1',
     task: 'video_edit',
-    fields: {
-      prompt: 'replace the cup by @image_1',
-      video_url: SOURCE_VIDEO,
-      reference_images: [PICTURE_URL],
-      keep_original_sound: true,
-    },
+    fields: EDITED,
   }),
 ];
 
@@ -222,7 +214,7 @@ const v26: readonly Sold[] = [
   ...each(SILENT_HD, {
     model: 'kling-v2-6',
     task: 'motion_control',
-    fields: { input_reference: FIRST_FRAME, video_url: SOURCE_VIDEO, character_orientation: 'image' },
+    fields: MOVES_LIKE,
   }),
   ...each(SILENT_HD, {
     model: 'kling-v2-6',

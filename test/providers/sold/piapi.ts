@@ -4,9 +4,11 @@
  * have a test of their own.
  */
 import {
+  DANCES,
   each,
   FIRST_FRAME,
   HD,
+  MOVES_LIKE,
   PICTURE_URL,
   SILENT_HD,
   SOUNDING_HD,
@@ -70,18 +72,12 @@ const motion: readonly Sold[] = ['kling-v3', 'kling-v2-6'].flatMap((model) => [
   ...each(SILENT_HD, {
     model,
     task: 'motion_control',
-    fields: { input_reference: FIRST_FRAME, video_url: SOURCE_VIDEO, character_orientation: 'image' },
+    fields: MOVES_LIKE,
   }),
   ...each(SILENT_HD, {
     model,
     task: 'motion_control',
-    fields: {
-      prompt: 'she dances',
-      input_reference: PICTURE_URL,
-      video_url: SOURCE_VIDEO,
-      character_orientation: 'video',
-      keep_original_sound: false,
-    },
+    fields: DANCES,
   }),
 ]);
 
