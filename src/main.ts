@@ -121,7 +121,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
   await database.write((tx) => forgetOtherProcesses(tx, jobs.processId));
   await database.write(fillSums);
   const packs = new PackBook(jobs);
-  worker.outlook.limitByPacks((account) => packs.concurrencyOf(account));
+  worker.outlook.drawOn(packs);
   await packs.start();
   await sweepLeftovers(jobs);
   if (sandbox) await ensureSandboxTenant(jobs, keyPepper);

@@ -39,7 +39,12 @@ export async function dispatchJob(
   const account = present(deps.accounts.get(grant.option.account), 'the account of a configured candidate');
   const hook = makeHook(deps, account.provider);
   const candidate = candidateOf(job, grant.option);
-  const attempt = newAttempt(deps, job, candidate, { lane: grant.option.lane, number: past.length + 1, hook });
+  const attempt = newAttempt(deps, job, candidate, {
+    lane: grant.option.lane,
+    number: past.length + 1,
+    hook,
+    lapsing: grant.lapsing,
+  });
   const media = await prepareMedia(deps, requestOf(job), account);
   if ('state' in media) return await recordUnprepared(deps, job, attempt, media);
   const begun = await beginAttempt(deps, job, attempt, grant.slots);
@@ -80,7 +85,7 @@ function newAttempt(
   deps: Deps,
   job: JobRow,
   candidate: StoredCandidate,
-  { lane, number, hook }: { readonly lane: string; readonly number: number; readonly hook: AttemptHook | null },
+  { lane, number, hook, lapsing }: { lane: string; number: number; hook: AttemptHook | null; lapsing: bigint },
 ): AttemptRow {
   const nowMs = deps.clock.nowMs();
   const card = present(candidate.card, 'the card of a candidate in the route');
@@ -106,6 +111,7 @@ function newAttempt(
     slotHeld: true,
     hookTokenDigest: hook?.digest ?? null,
     announcedTaskId: null,
+    lapsingUnits: lapsing,
     failureKind: null,
     failureDetail: null,
     absences: 0,

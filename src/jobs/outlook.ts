@@ -53,6 +53,18 @@ export interface Outlooks {
   readonly reason: string | null;
 }
 
+/** What bears on an account from the packages it draws on. Units are counted in billionths. */
+export interface PackOutlook {
+  /** How many tasks its package lets run at once; null where it draws on none. */
+  concurrencyOf(account: string): number | null;
+  /** Units that would lapse unused and can be taken now. */
+  lapsingOf(account: string): bigint;
+  /** So many of those are being drawn. */
+  took(account: string, units: bigint): void;
+}
+
+const NO_PACKS: PackOutlook = { concurrencyOf: () => null, lapsingOf: () => 0n, took: () => {} };
+
 type OutlookDeps = Pick<Deps, 'database' | 'clock' | 'accounts' | 'settings'>;
 
 /**
@@ -69,8 +81,8 @@ export class Outlook {
     { readonly atMs: number; readonly lane: string; readonly conditions: Conditions }
   >();
   private readonly durations = new Map<string, Durations | null>();
-  /** The resource package's own limit of running tasks, by account; told by whoever keeps the packages. */
-  private packSlots: (account: string) => number | null = () => null;
+  /** Told by whoever keeps the packages; nobody has any until then. */
+  private packs: PackOutlook = NO_PACKS;
   private lanes = new Map<string, number>();
   private running = new Map<string, TenantInFlight>();
   private tenantLimits = new Map<string, number>();
@@ -85,9 +97,9 @@ export class Outlook {
     this.startedAtMs = deps.clock.nowMs();
   }
 
-  /** From now on an account that draws on a package runs no more tasks than the package allows. */
-  limitByPacks(slotsOf: (account: string) => number | null): void {
-    this.packSlots = slotsOf;
+  /** From now on what the packages of an account allow, and what of them would lapse, counts. */
+  drawOn(packs: PackOutlook): void {
+    this.packs = packs;
   }
 
   /** Reads what has changed since it was read last; everything that still counts, the first time. */
@@ -145,7 +157,8 @@ export class Outlook {
     const fresh = known && nowMs - known.atMs < JUDGED_FOR_MS;
     const judged = fresh ? known : { atMs: nowMs, ...this.judge(offer, nowMs) };
     if (!fresh) this.judged.set(name, judged);
-    return { ...judged.conditions, running: this.lanes.get(judged.lane) ?? 0 };
+    const lapsing = this.packs.lapsingOf(offer.account);
+    return { ...judged.conditions, running: this.lanes.get(judged.lane) ?? 0, lapsing };
   }
 
   private judge(offer: OfferName, nowMs: number): { lane: string; conditions: Conditions } {
@@ -176,7 +189,7 @@ export class Outlook {
   slotsGiven(account: ProviderAccount): number {
     const set = this.settings.get(account.id)?.concurrency ?? null;
     if (set !== null) return set;
-    return Math.min(account.slots, this.packSlots(account.id) ?? account.slots);
+    return Math.min(account.slots, this.packs.concurrencyOf(account.id) ?? account.slots);
   }
 
   private refusals(account: ProviderAccount, lane: string): number[] {
@@ -191,6 +204,11 @@ export class Outlook {
   /** A slot of the lane was taken just now; counted until the rows are read again. */
   took(lane: string): void {
     this.lanes.set(lane, (this.lanes.get(lane) ?? 0) + 1);
+  }
+
+  /** Units of the account that would have lapsed are being drawn just now; counted until its packages are read again. */
+  tookLapsing(account: string, units: bigint): void {
+    if (units > 0n) this.packs.took(account, units);
   }
 
   inFlightOf(tenantId: string): InFlight {

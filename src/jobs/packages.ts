@@ -2,14 +2,22 @@
 import type { ReportedPack } from '../../providers/contract.ts';
 import { dividedBy, type Ratio, ratio, ratioOfMicros } from '../ground/money.ts';
 import { DAY_MS, MINUTE_MS, utcDay } from '../ground/time.ts';
-import { clipsSince, type FinishedClip, listPackages, noteReported } from '../ledger/package.ts';
+import {
+  clipsSince,
+  type FinishedClip,
+  historyOfClips,
+  lapsingUnderWay,
+  listPackages,
+  noteReported,
+} from '../ledger/package.ts';
 import { expectedOf, reportedAs, toBillionths } from '../pricing/expected.ts';
 import type { Seller } from '../pricing/offers.ts';
-import { type Draw, type Inventory, type Pack, takeStock } from '../pricing/packs.ts';
+import { type Draw, type Inventory, type Pack, REPLAYED_DAYS, takeStock } from '../pricing/packs.ts';
 import type { RateCard, ResourcePackage } from '../pricing/rate-card.ts';
 import type { PackageRow } from '../store/schema.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
 import type { Deps } from './deps.ts';
+import type { PackOutlook } from './outlook.ts';
 
 export type PackDeps = Pick<Deps, 'database' | 'clock' | 'cards' | 'accounts' | 'wire' | 'log'>;
 
@@ -29,9 +37,11 @@ export const unitPriceOf = ({ priceMicros, units }: PackageRow): Ratio =>
 const REFRESH_EVERY_MS = MINUTE_MS;
 
 /** Knows which pack each account draws on now, so that a clip is priced by what its units cost. */
-export class PackBook {
+export class PackBook implements PackOutlook {
   private readonly deps: PackDeps;
   private drawn: ReadonlyMap<string, PackageRow> = new Map();
+  /** Units that would lapse and nobody has spoken for, by account, in billionths. */
+  private lapsing = new Map<string, bigint>();
   private priced = new WeakMap<readonly Seller[], readonly Seller[]>();
   private cancel: () => void = () => {};
   private stopped = false;
@@ -53,12 +63,27 @@ export class PackBook {
 
   /** Looks at the packs now: after one was registered, say. */
   async refresh(): Promise<void> {
+    const underWay = await this.deps.database.read(lapsingUnderWay);
     const stocks = await takeStocks(this.deps);
+    this.lapsing = new Map(
+      stocks.map(({ account, inventory }) => [account, inventory.lapsing - (underWay.get(account) ?? 0n)]),
+    );
     const next = stocks.flatMap(({ account, inventory }) =>
       inventory.next ? [[account, inventory.next.row] as const] : [],
     );
     this.drawn = new Map(next);
     this.priced = new WeakMap();
+  }
+
+  /** Billionths of units that would lapse unused and can be taken now; zero where there are none. */
+  lapsingOf(account: string): bigint {
+    const left = this.lapsing.get(account) ?? 0n;
+    return left > 0n ? left : 0n;
+  }
+
+  /** A clip draws so many of those; known from the rows at the next look. */
+  took(account: string, units: bigint): void {
+    this.lapsing.set(account, this.lapsingOf(account) - units);
   }
 
   /** How many tasks the pack that the account draws on lets run at once; null where it draws on none. */
@@ -92,10 +117,14 @@ export class PackBook {
 export async function takeStocks(deps: PackDeps): Promise<AccountStock[]> {
   const shelves = await readShelves(deps);
   const nowMs = deps.clock.nowMs();
-  return shelves.map(({ account, packs, draws }) => ({ account, inventory: takeStock(packs, draws, nowMs) }));
+  const history = await deps.database.read(historyOfClips);
+  return shelves.map(({ account, packs, draws }) => ({
+    account,
+    inventory: takeStock(packs, draws, nowMs, history),
+  }));
 }
 
-/** An account's registered packs, and everything that was drawn since the first of them was bought. */
+/** An account's registered packs, and everything that was drawn since the first of them was bought, or in the last 14 days. */
 export interface AccountShelf {
   readonly account: string;
   readonly packs: readonly BoughtPack[];
@@ -108,7 +137,8 @@ export async function readShelves(deps: PackDeps): Promise<AccountShelf[]> {
   const shelves: AccountShelf[] = [];
   for (const account of new Set(rows.map((row) => row.account))) {
     const packs = rows.filter((row) => row.account === account).map(packOf);
-    const sinceMs = Math.min(...packs.map((pack) => pack.boughtAtMs));
+    const boughtAtMs = packs.map((pack) => pack.boughtAtMs);
+    const sinceMs = Math.min(deps.clock.nowMs() - REPLAYED_DAYS * DAY_MS, ...boughtAtMs);
     const clips = await deps.database.read((tx) => clipsSince(tx, account, sinceMs));
     shelves.push({ account, packs, draws: clips.flatMap((clip) => drawOf(deps, clip)) });
   }
@@ -127,7 +157,10 @@ function drawOf({ cards }: PackDeps, clip: FinishedClip): Draw[] {
   const expected = card ? expectedOf(card, clip.rate, clip.lengthMs) : null;
   if (expected?.unit !== 'unit') return [];
   const units = clip.usage === null ? expected.quantity : reportedAs(expected, JSON.parse(clip.usage));
-  return units ? [{ atMs: clip.endedAtMs, units: toBillionths(units) }] : [];
+  if (!units) return [];
+  const drawn = toBillionths(units);
+  const lapsing = clip.lapsingUnits < drawn ? clip.lapsingUnits : drawn;
+  return [{ atMs: clip.endedAtMs, units: drawn, lapsing }];
 }
 
 /** The account that packs are for where none is named: the first whose provider sells units. */

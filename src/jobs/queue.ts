@@ -13,6 +13,8 @@ export interface Grant {
   readonly slots: number;
   /** Nobody was well: this one is the least bad. */
   readonly panic: boolean;
+  /** Billionths of prepaid units that it would draw only because they lapse otherwise. */
+  readonly lapsing: bigint;
 }
 
 /** Where the steps of jobs ask for slots. */
@@ -74,6 +76,7 @@ export class SlotQueue implements Slots {
     this.grants.delete(jobId);
     if (taken) {
       this.outlook.took(grant.option.lane);
+      this.outlook.tookLapsing(grant.option.account, grant.lapsing);
       this.begun.add(jobId);
     } else {
       // Somebody else was quicker, or the rows know better: it waits on, in its old place.
@@ -141,6 +144,12 @@ export class SlotQueue implements Slots {
     return [...(this.lines.get(lane)?.values() ?? [])].reduce((sum, count) => sum + count, 0);
   }
 
+  /** Billionths of prepaid units that the jobs will draw which wait for the account as their first choice. */
+  unitsAwaited(account: string): bigint {
+    const firsts = [...this.waiters.values()].flatMap(({ options }) => options[0] ?? []);
+    return firsts.reduce((sum, option) => (option.account === account ? sum + option.units : sum), 0n);
+  }
+
   private enter(waiter: Waiter): void {
     this.exit(waiter.jobId);
     this.waiters.set(waiter.jobId, waiter);
@@ -199,9 +208,9 @@ export class SlotQueue implements Slots {
     if (this.waiters.size === 0) return;
     this.places = null;
     const state = this.state();
-    for (const { waiter, option, panic } of planQueue(state, true).grants) {
+    for (const { waiter, option, panic, lapsing } of planQueue(state, true).grants) {
       this.exit(waiter.jobId);
-      this.grants.set(waiter.jobId, { waiter, option, slots: state.laneOf(option).slots, panic });
+      this.grants.set(waiter.jobId, { waiter, option, slots: state.laneOf(option).slots, panic, lapsing });
       if (panic) this.deps.log.warn('no provider is healthy', { video: waiter.jobId, account: option.account });
       this.onGrant(waiter.jobId);
     }
@@ -237,7 +246,10 @@ export class SlotQueue implements Slots {
   }
 
   private conditionsOf(option: LaneOption, promised: readonly (Grant & { readonly waiter: Waiter })[]): Conditions {
-    const conditions = this.outlook.conditionsOf(option);
+    const known = this.outlook.conditionsOf(option);
+    const ofAccount = promised.filter((grant) => grant.option.account === option.account);
+    const lapsing = ofAccount.reduce((left, grant) => left - grant.lapsing, known.lapsing ?? 0n);
+    const conditions = { ...known, lapsing };
     const offer = offerOf(option);
     const probed = conditions.probe === true && promised.some((grant) => grant.option.offer === offer);
     return probed ? { ...conditions, unhealthy: 'circuit half open: one job tries it now' } : conditions;

@@ -63,7 +63,13 @@ export class Worker {
     const { account, model, capability } = offer;
     const conditions = this.outlook.conditionsOf({ account, model, upstream: capability.upstream });
     const known = this.deps.accounts.get(account);
-    return known ? { ...conditions, queuedAhead: this.queue.aheadOf(tenantId, laneOf(known, model)) } : conditions;
+    if (!known) return conditions;
+    const { lapsing = 0n } = conditions;
+    return {
+      ...conditions,
+      queuedAhead: this.queue.aheadOf(tenantId, laneOf(known, model)),
+      lapsing: lapsing > 0n ? lapsing - this.queue.unitsAwaited(account) : 0n,
+    };
   }
 
   /** Where the job stands while it waits for a slot; `nowhere` while nothing may be sent for it; else null. */

@@ -1,5 +1,6 @@
 /** Rows of prepaid packages, and of the clips that drew on them. */
-import { and, asc, eq, gte, isNotNull, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, gte, isNotNull, sql } from 'drizzle-orm';
+import type { History } from '../pricing/packs.ts';
 import type { Tx } from '../store/database.ts';
 import { attempts, jobs, type PackageRow, packages } from '../store/schema.ts';
 
@@ -31,6 +32,8 @@ export interface FinishedClip {
   /** The provider's report as JSON; null where there was none. */
   readonly usage: string | null;
   readonly endedAtMs: number;
+  /** Billionths of units that it drew only because they would have lapsed. */
+  readonly lapsingUnits: bigint;
   readonly lengthMs: number;
 }
 
@@ -44,12 +47,38 @@ export async function clipsSince(tx: Tx, account: string, sinceMs: number): Prom
       rate: attempts.rate,
       usage: attempts.usage,
       endedAtMs: attempts.endedAtMs,
+      lapsingUnits: attempts.lapsingUnits,
       lengthMs,
     })
     .from(attempts)
     .innerJoin(jobs, eq(jobs.id, attempts.jobId))
     .where(and(eq(attempts.account, account), eq(attempts.state, 'succeeded'), gte(attempts.endedAtMs, sinceMs)));
   return rows.map(({ endedAtMs, ...row }) => ({ ...row, endedAtMs: endedAtMs ?? sinceMs }));
+}
+
+/** Billionths of units that would have lapsed and that open attempts are drawing, by account. */
+export async function lapsingUnderWay(tx: Tx): Promise<Map<string, bigint>> {
+  const rows = await tx
+    .select({ account: attempts.account, units: sql<number>`sum(${attempts.lapsingUnits})` })
+    .from(attempts)
+    // In the text, not as parameters: only then does the index serve.
+    .where(sql`${attempts.lapsingUnits} > 0 and ${attempts.endedAtMs} is null`)
+    .groupBy(attempts.account);
+  return new Map(rows.map(({ account, units }) => [account, BigInt(units)]));
+}
+
+/** When the first clip there is was finished, and when the last one, whoever made them. */
+export async function historyOfClips(tx: Tx): Promise<History> {
+  const ended = (order: typeof asc) =>
+    tx
+      .select({ atMs: attempts.endedAtMs })
+      .from(attempts)
+      .where(and(isNotNull(attempts.endedAtMs), eq(attempts.state, 'succeeded')))
+      .orderBy(order(attempts.endedAtMs))
+      .limit(1);
+  const [first] = await ended(asc);
+  const [last] = await ended(desc);
+  return { firstAtMs: first?.atMs ?? null, lastAtMs: last?.atMs ?? null };
 }
 
 const GROUPS_MAX = 20_000;

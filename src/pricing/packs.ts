@@ -1,5 +1,6 @@
 /** Prepaid packs: what is drawn from which, what is left, and what will lapse. Units are counted in billionths. */
-import { DAY_MS } from '../ground/time.ts';
+import { ceilToMicros, type Micros, ratioOfMicros, times } from '../ground/money.ts';
+import { DAY_MS, HOUR_MS } from '../ground/time.ts';
 
 export interface Pack {
   readonly id: string;
@@ -12,6 +13,8 @@ export interface Pack {
 export interface Draw {
   readonly atMs: number;
   readonly units: bigint;
+  /** The part of it that was taken only because it would have lapsed: nobody would have paid full price for it. */
+  readonly lapsing?: bigint;
 }
 
 export interface PackState<P extends Pack = Pack> {
@@ -20,8 +23,16 @@ export interface PackState<P extends Pack = Pack> {
   readonly left: bigint;
   /** Clips that drew on it. */
   readonly clips: number;
-  /** Units that lapse unused if the last 14 days go on; null without a draw in them, and for a pack that is over. */
+  /** Units that lapse unused if the last 14 days go on; null without a clip in them, and for a pack that is over. */
   readonly expiring: bigint | null;
+}
+
+/** From when on clips are known, whoever made them. Demand is reckoned over the days since, fourteen at most. */
+export interface History {
+  /** Of the first clip there ever was; null: there was none. */
+  readonly firstAtMs: number | null;
+  /** Of the last one. */
+  readonly lastAtMs: number | null;
 }
 
 export interface Inventory<P extends Pack = Pack> {
@@ -31,18 +42,37 @@ export interface Inventory<P extends Pack = Pack> {
   readonly next: P | null;
   /** Units of clips that no registered pack can have paid for. */
   readonly uncovered: bigint;
+  /**
+   * Units that can be taken now and would lapse otherwise: what the packs that are open now leave over at full price.
+   * Zero while less than a day of traffic is known.
+   */
+  readonly lapsing: bigint;
 }
 
-const REPLAYED_DAYS = 14;
+/** Over how many days demand is reckoned. */
+export const REPLAYED_DAYS = 14;
+const DAY_HOURS = DAY_MS / HOUR_MS;
 
-/** Draws each clip from the packs that were valid then, the one that expires first before the others. */
-export function takeStock<P extends Pack>(packs: readonly P[], draws: readonly Draw[], nowMs: number): Inventory<P> {
+/**
+ * Draws each clip from the packs that were valid then, the one that expires first before the others, and plays the last
+ * days once more to see what will be left over. Without `history` the draws themselves are all that is known.
+ */
+export function takeStock<P extends Pack>(
+  packs: readonly P[],
+  draws: readonly Draw[],
+  nowMs: number,
+  history: History = historyOf(draws),
+): Inventory<P> {
   const shelf = [...packs]
     .sort((a, b) => a.expiresAtMs - b.expiresAtMs || a.boughtAtMs - b.boughtAtMs || (a.id < b.id ? -1 : 1))
     .map((pack) => ({ pack, left: pack.units, clips: 0 }));
+  // What was drawn before there was any pack was paid otherwise; it only tells of demand.
+  const openedAtMs = Math.min(...packs.map(({ boughtAtMs }) => boughtAtMs));
+  const inOrder = draws.filter(({ atMs }) => atMs >= openedAtMs).sort((a, b) => a.atMs - b.atMs);
   let uncovered = 0n;
-  for (const draw of [...draws].sort((a, b) => a.atMs - b.atMs)) uncovered += drawFrom(shelf, draw);
-  const expiring = forecast(shelf, draws, nowMs);
+  for (const draw of inOrder) uncovered += drawFrom(shelf, draw);
+  const expiring = forecast(shelf, draws, nowMs, history);
+  const known = history.firstAtMs !== null && history.firstAtMs <= nowMs - DAY_MS;
   return {
     packs: shelf.map(({ pack, left, clips }) => {
       const lapses = expiring?.get(pack.id) ?? null;
@@ -50,7 +80,27 @@ export function takeStock<P extends Pack>(packs: readonly P[], draws: readonly D
     }),
     next: shelf.find((place) => isOpen(place, nowMs))?.pack ?? null,
     uncovered,
+    lapsing: shelf
+      .filter((place) => known && isOpen(place, nowMs))
+      .reduce((sum, { pack }) => sum + (expiring?.get(pack.id) ?? 0n), 0n),
   };
+}
+
+function historyOf(draws: readonly Draw[]): History {
+  const times = draws.map(({ atMs }) => atMs);
+  const first = times.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const last = times.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  return times.length === 0 ? { firstAtMs: null, lastAtMs: null } : { firstAtMs: first, lastAtMs: last };
+}
+
+/**
+ * What a clip of that many units really costs us while so many would lapse: they are paid for whether they are used or
+ * not, so only the units beyond them count. Never more than the cost, never below zero.
+ */
+export function marginalCost(costMicros: Micros, units: bigint, lapsing: bigint): Micros {
+  if (units <= 0n || lapsing <= 0n) return costMicros;
+  const paid = units > lapsing ? units - lapsing : 0n;
+  return ceilToMicros(times(ratioOfMicros(costMicros), { n: paid, d: units }));
 }
 
 interface Place {
@@ -76,22 +126,31 @@ function drawFrom(shelf: readonly Place[], { atMs, units }: Draw): bigint {
   return missing;
 }
 
-/** The last 14 days once more, over and over until the last pack has lapsed. */
-function forecast(shelf: readonly Place[], draws: readonly Draw[], nowMs: number): Map<string, bigint> | null {
-  const days = Array.from({ length: REPLAYED_DAYS }, () => 0n);
-  for (const { atMs, units } of draws) {
-    const ago = Math.floor((nowMs - atMs) / DAY_MS);
-    // The oldest day comes first again.
-    const index = REPLAYED_DAYS - 1 - ago;
-    if (ago >= 0 && index >= 0) days[index] = (days[index] ?? 0n) + units;
+/**
+ * The days that are known, at most the last 14, once more, hour by hour, over and over until the last pack has lapsed.
+ * What was taken only because it would have lapsed is no demand. Null when those days saw no clip at all.
+ */
+function forecast(
+  shelf: readonly Place[],
+  draws: readonly Draw[],
+  nowMs: number,
+  { firstAtMs, lastAtMs }: History,
+): Map<string, bigint> | null {
+  if (firstAtMs === null || lastAtMs === null || lastAtMs <= nowMs - REPLAYED_DAYS * DAY_MS) return null;
+  const days = Math.min(REPLAYED_DAYS, Math.max(1, Math.ceil((nowMs - firstAtMs) / DAY_MS)));
+  const hours = Array.from({ length: days * DAY_HOURS }, () => 0n);
+  for (const { atMs, units, lapsing = 0n } of draws) {
+    // The oldest hour comes first again.
+    const index = hours.length - 1 - Math.floor((nowMs - atMs) / HOUR_MS);
+    const before = hours[index];
+    if (before !== undefined && atMs <= nowMs) hours[index] = before + units - lapsing;
   }
-  if (days.every((units) => units === 0n)) return null;
   const places = shelf
     .filter((place) => place.pack.expiresAtMs > nowMs && place.left > 0n)
     .map((place) => ({ ...place, clips: 0 }));
   const last = places.at(-1)?.pack.expiresAtMs ?? nowMs;
-  for (let day = 0; nowMs + (day + 1) * DAY_MS <= last; day += 1) {
-    drawFrom(places, { atMs: nowMs + day * DAY_MS, units: days[day % REPLAYED_DAYS] ?? 0n });
+  for (let hour = 0; nowMs + (hour + 1) * HOUR_MS <= last; hour += 1) {
+    drawFrom(places, { atMs: nowMs + hour * HOUR_MS, units: hours[hour % hours.length] ?? 0n });
   }
   return new Map(places.map(({ pack, left }) => [pack.id, left]));
 }

@@ -15,6 +15,7 @@ import { SECOND_MS } from '../ground/time.ts';
 import type { VideoRequest } from '../ground/video-request.ts';
 import type { Capability } from './capability.ts';
 import { ageWarning } from './cards.ts';
+import { toBillionths } from './expected.ts';
 import { type Billable, MODE_OF, type PriceLine, type PricingOptions, priceOn, type Unpriced } from './price.ts';
 import type { ChargeOnFailure, RateCard } from './rate-card.ts';
 
@@ -48,6 +49,8 @@ export interface Quote {
   /** The row of the card. */
   readonly rate: string;
   readonly billableSeconds: number;
+  /** What it draws from a prepaid pack, in billionths of a unit; zero where it is paid in cash. */
+  readonly units: bigint;
   readonly failed: ChargeOnFailure;
   readonly warnings: readonly string[];
 }
@@ -122,10 +125,14 @@ export function quoteOn(card: RateCard, billable: Billable, terms: QuoteTerms): 
     card: referenceTo(card),
     rate: price.rate,
     billableSeconds: price.billableSeconds,
+    units: unitsOf(price.lines),
     failed: price.failed,
     warnings: warningsFor(card, billable, terms.nowMs),
   };
 }
+
+const unitsOf = (lines: readonly PriceLine[]): bigint =>
+  lines.reduce((sum, { unit, quantity }) => (unit === 'unit' ? sum + toBillionths(quantity) : sum), 0n);
 
 /** What a tenant pays for something that costs us `cost`: rounded up, so that a markup never sells below cost. */
 export function withMarkup(cost: Micros, markupPercent: string): Micros {

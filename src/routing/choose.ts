@@ -16,6 +16,8 @@ export interface Option {
   readonly costMicros: Micros;
   readonly priceMicros: Micros;
   readonly failed: 'free' | 'charged' | 'unknown';
+  /** Billionths of prepaid units that it draws; zero where it is paid in cash. */
+  readonly units: bigint;
   /** It was asked last and may be asked again: it is, where it has a slot at once. */
   readonly again: boolean;
 }
@@ -55,9 +57,9 @@ function priceOfFirst(route: readonly StoredCandidate[], failures: readonly Past
 const NO_CHOICE: ReadonlySet<FailureKind> = new Set(['concurrency_limited', 'rate_limited']);
 
 function toOption(candidate: StoredCandidate, again: boolean): Option | null {
-  const { provider, account, model, upstream, cost, price, failed } = candidate;
+  const { provider, account, model, upstream, cost, price, failed, units = 0n } = candidate;
   if (upstream === null || cost === null || price === null || failed === null) return null;
-  return { provider, account, model, upstream, costMicros: cost, priceMicros: price, failed, again };
+  return { provider, account, model, upstream, costMicros: cost, priceMicros: price, failed, units, again };
 }
 
 /** The option that a job takes now, with what stands about it. */
@@ -65,6 +67,8 @@ export interface Choice<O extends Option> extends Rankable {
   readonly option: O;
   /** Nobody is well: this is the least bad. */
   readonly panic: boolean;
+  /** Billionths of prepaid units that are drawn only because they would lapse: at full price the job went elsewhere. */
+  readonly lapsing: bigint;
 }
 
 /**
@@ -76,7 +80,22 @@ export function choose<O extends Option>(
   choosing: Choosing,
   conditionsOf: (option: O) => Conditions,
 ): Choice<O> | null {
-  const open: Omit<Choice<O>, 'panic'>[] = [];
+  const found = pick(options, choosing, conditionsOf);
+  if (!found) return null;
+  const { option, conditions } = found;
+  const most = conditions.lapsing ?? 0n;
+  if (option.units === 0n || most <= 0n) return { ...found, lapsing: 0n };
+  const atFullPrice = pick(options, choosing, (each) => ({ ...conditionsOf(each), lapsing: 0n }));
+  const anyway = atFullPrice?.option === option;
+  return { ...found, lapsing: anyway ? 0n : option.units < most ? option.units : most };
+}
+
+function pick<O extends Option>(
+  options: readonly O[],
+  choosing: Choosing,
+  conditionsOf: (option: O) => Conditions,
+): Omit<Choice<O>, 'lapsing'> | null {
+  const open: Omit<Choice<O>, 'panic' | 'lapsing'>[] = [];
   for (const [position, option] of options.entries()) {
     const conditions = conditionsOf(option);
     if (conditions.blocked !== null) continue;

@@ -29,6 +29,11 @@ const storedCandidate = z.strictObject({
   card: z.strictObject({ id: z.string(), effective: z.string(), source: z.string() }).nullable(),
   rate: z.string().nullable(),
   failed: z.enum(['free', 'charged', 'unknown']).nullable(),
+  /** Billionths of prepaid units that it draws; absent in decisions of before they were kept, and where it draws none. */
+  units: z
+    .string()
+    .transform((text) => BigInt(text))
+    .optional(),
   score: z.strictObject({ total: amount, cost: amount, failures: amount, wait: amount }).nullable(),
   excluded: z.string().nullable(),
 });
@@ -86,6 +91,7 @@ function toStored(candidate: Candidate): z.input<typeof storedCandidate> {
     card: quote?.card ?? null,
     rate: quote?.rate ?? null,
     failed: quote?.failed ?? null,
+    ...(quote && quote.units > 0n && { units: String(quote.units) }),
     score: score && {
       total: String(score.totalMicros),
       cost: String(score.costMicros),

@@ -61,7 +61,12 @@ export interface Place {
 
 export interface Plan {
   /** Who may take a slot now, and of whom. */
-  readonly grants: readonly { readonly waiter: Waiter; readonly option: LaneOption; readonly panic: boolean }[];
+  readonly grants: readonly {
+    readonly waiter: Waiter;
+    readonly option: LaneOption;
+    readonly panic: boolean;
+    readonly lapsing: bigint;
+  }[];
   /** The places of those that wait on; a job that nothing may be sent for now has none. */
   readonly places: ReadonlyMap<string, Place>;
 }
@@ -71,6 +76,8 @@ interface Counts {
   readonly lanes: Map<string, { slots: number; taken: number; queued: number }>;
   /** Offers whose half-open circuit has its probe. */
   readonly probed: Set<string>;
+  /** Prepaid units that would lapse and that this plan has given away, by account. */
+  readonly lapsing: Map<string, bigint>;
 }
 
 /**
@@ -78,7 +85,7 @@ interface Counts {
  * has no free slot, it waits there. With `onlyGrants` it ends as soon as no slot is left, and places are not complete.
  */
 export function planQueue(state: QueueState, onlyGrants = false): Plan {
-  const counts: Counts = { lanes: new Map(), probed: new Set() };
+  const counts: Counts = { lanes: new Map(), probed: new Set(), lapsing: new Map() };
   const grants: Plan['grants'][number][] = [];
   const places = new Map<string, Place>();
   let room = onlyGrants ? freeLanes(state, counts) : Number.POSITIVE_INFINITY;
@@ -92,7 +99,7 @@ export function planQueue(state: QueueState, onlyGrants = false): Plan {
       conditionsNow(state, counts, option),
     );
     if (!chosen) continue;
-    const { option, conditions, score, panic } = chosen;
+    const { option, conditions, score, panic, lapsing } = chosen;
     const lane = laneCounts(state, counts, option);
     if (full) {
       // Its own tenant's tasks are in its way: one of them has to end first, and nobody else waits for that.
@@ -106,7 +113,8 @@ export function planQueue(state: QueueState, onlyGrants = false): Plan {
       line.tasks += 1;
       if (lane.taken >= lane.slots) room -= 1;
       if (conditions.probe) counts.probed.add(option.offer);
-      grants.push({ waiter, option, panic });
+      counts.lapsing.set(option.account, (counts.lapsing.get(option.account) ?? 0n) + lapsing);
+      grants.push({ waiter, option, panic, lapsing });
     }
   }
   return { grants, places };
@@ -166,7 +174,9 @@ function choosingNow({ choosing, untilMs }: Waiter, nowMs: number): Choosing {
 
 function conditionsNow(state: QueueState, counts: Counts, option: LaneOption): Conditions {
   const { slots, taken, queued } = laneCounts(state, counts, option);
-  const conditions = { ...state.conditionsOf(option), slots, running: taken, queuedAhead: queued };
+  const known = state.conditionsOf(option);
+  const lapsing = (known.lapsing ?? 0n) - (counts.lapsing.get(option.account) ?? 0n);
+  const conditions = { ...known, lapsing, slots, running: taken, queuedAhead: queued };
   return counts.probed.has(option.offer) ? { ...conditions, unhealthy: PROBED } : conditions;
 }
 

@@ -10,6 +10,7 @@ import {
   ZERO_MICROS,
 } from '../ground/money.ts';
 import type { NoOffer, Offer } from '../pricing/offers.ts';
+import { pricedWhileLapsing } from './lapsing.ts';
 import type { Policy } from './policy.ts';
 import { compareCandidates, type Rankable, type Ranking, withoutUnhealthy } from './rank.ts';
 import { type Conditions, type Score, scoreOf } from './score.ts';
@@ -65,12 +66,13 @@ interface Ranked extends Candidate, Rankable {
 export function decide(input: DecisionInput): Route {
   const { policy } = input;
   const excluded: Candidate[] = [];
-  const able: { offer: Offer; position: number }[] = [];
+  const allowed: { offer: Offer; position: number }[] = [];
   for (const [position, offer] of input.offers.entries()) {
     const reason = offer.kind === 'none' ? offer.reason : notAllowed(offer.provider, policy);
-    if (offer.kind === 'offer' && reason === null) able.push({ offer, position });
+    if (offer.kind === 'offer' && reason === null) allowed.push({ offer, position });
     else excluded.push(out(offer, reason ?? ''));
   }
+  const able = atTheirPrices(allowed, input.conditionsOf);
 
   const ceiling = premiumCeiling(able, policy);
   const ranked: Ranked[] = [];
@@ -107,6 +109,18 @@ export function decide(input: DecisionInput): Route {
     warnings: panic ? [panicWarning(route)] : [],
     choosing,
   };
+}
+
+/** What each asks of the tenant, which is less where the clip uses up what would lapse. */
+function atTheirPrices<A extends { readonly offer: Offer }>(
+  allowed: readonly A[],
+  conditionsOf: DecisionInput['conditionsOf'],
+) {
+  const priced = pricedWhileLapsing(
+    allowed.map(({ offer }) => offer),
+    conditionsOf,
+  );
+  return allowed.map((each, index) => ({ ...each, offer: priced[index] ?? each.offer }));
 }
 
 function choosingOf(offers: readonly (Offer | NoOffer)[], policy: Policy): Choosing {

@@ -1,4 +1,5 @@
 import { type Micros, micros, sumMicros } from '../ground/money.ts';
+import { marginalCost } from '../pricing/packs.ts';
 import type { Quote } from '../pricing/quote.ts';
 import { PRIOR } from './health.ts';
 
@@ -22,6 +23,8 @@ export interface Conditions {
   readonly unhealthy?: string | null;
   /** Its circuit is half open: the next job that goes there is the probe, and one is enough. */
   readonly probe?: boolean;
+  /** Prepaid units of the account that would lapse unused, in billionths; absent or zero: none would. */
+  readonly lapsing?: bigint;
 }
 
 /** Before anything has been measured: 19 good takes of 20, and two minutes each. */
@@ -44,6 +47,7 @@ export function idleConditions(slots: number): Conditions {
 /** A score in dollars: what the clip costs, what failing may cost, what waiting costs. */
 export interface Score {
   readonly totalMicros: Micros;
+  /** The marginal cost: the price that the provider asks, less what is paid already and would lapse. */
   readonly costMicros: Micros;
   readonly failuresMicros: Micros;
   readonly waitMicros: Micros;
@@ -54,7 +58,7 @@ export interface Score {
 
 /** Expected cost of a clip under an offer, in dollars. Parts are rounded to micro-dollars one by one, then added. */
 export function scoreOf(
-  quote: Pick<Quote, 'costMicros' | 'failed'>,
+  quote: Pick<Quote, 'costMicros' | 'failed' | 'units'>,
   conditions: Conditions,
   valueOfTimeMicrosPerSecond: number,
 ): Score {
@@ -62,7 +66,7 @@ export function scoreOf(
   const slotSeconds = secondsToSlot(conditions, generation);
   const expectedSeconds = slotSeconds + generation / conditions.successRate;
   const risk = quote.failed === 'free' ? 0 : 1 - conditions.successRate;
-  const costMicros = quote.costMicros;
+  const costMicros = marginalCost(quote.costMicros, quote.units, conditions.lapsing ?? 0n);
   const failuresMicros = roundMicros(Number(costMicros) * risk);
   const waitMicros = roundMicros(expectedSeconds * valueOfTimeMicrosPerSecond);
   return {

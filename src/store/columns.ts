@@ -9,5 +9,12 @@ export const money = customType<{ data: Micros; driverData: bigint | number }>({
   fromDriver: (stored) => micros(BigInt(stored)),
 });
 
+/** Prepaid units: whole billionths in an integer column, exact up to nine million units. */
+export const billionths = customType<{ data: bigint; driverData: bigint | number }>({
+  dataType: () => 'integer',
+  toDriver: (units) => units,
+  fromDriver: (stored) => BigInt(stored),
+});
+
 /** Yes or no, as 1 or 0. */
 export const flag = (name: string) => integer(name, { mode: 'boolean' });

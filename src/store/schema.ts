@@ -5,7 +5,7 @@
  */
 import { sql } from 'drizzle-orm';
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
-import { flag, money } from './columns.ts';
+import { billionths, flag, money } from './columns.ts';
 
 export * from './schema-accounts.ts';
 export * from './schema-spend.ts';
@@ -171,6 +171,8 @@ export const attempts = sqliteTable(
     hookTokenDigest: text('hook_token_digest'),
     /** The task that an announcement named while the attempt was in doubt: looked at, never believed. */
     announcedTaskId: text('announced_task_id'),
+    /** Billionths of prepaid units that it draws only because they would lapse: at full price it had gone elsewhere. */
+    lapsingUnits: billionths('lapsing_units').notNull(),
     failureKind: text('failure_kind'),
     failureDetail: text('failure_detail'),
     /** Look-ups of an attempt in doubt that found nothing, and when the last of them was. */
@@ -191,6 +193,7 @@ export const attempts = sqliteTable(
     uniqueIndex('attempts_live').on(table.jobId).where(sql`state in ('submitting', 'running', 'in_doubt')`),
     uniqueIndex('attempts_task').on(table.account, table.taskId).where(sql`task_id is not null`),
     uniqueIndex('attempts_hook').on(table.hookTokenDigest).where(sql`hook_token_digest is not null`),
+    index('attempts_lapsing').on(table.account).where(sql`lapsing_units > 0 and ended_at_ms is null`),
     index('attempts_slots').on(table.lane).where(sql`slot_held = 1`),
     index('attempts_outcomes').on(table.provider, table.state),
     index('attempts_ended').on(table.endedAtMs).where(sql`ended_at_ms is not null`),

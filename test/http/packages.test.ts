@@ -2,7 +2,9 @@
  * Prepaid packs over HTTP: registered, drawn on by clips that were really made, counted against the provider's own figures,
  * and what their units cost is what clips cost. And the cards, with their drift.
  */
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { addPackageCommands } from '../../src/commands/packages.ts';
 import { runHere } from '../support/command.ts';
 import { ADMIN_KEY, createVideo, endOf, startTestGateway, type TestGateway } from '../support/gateway.ts';
@@ -105,6 +107,39 @@ describe('packages', () => {
   });
 });
 
+describe('units that would lapse', () => {
+  const cheapest = { only: ['kling', 'atlas'], sort: 'price' };
+  it('are burned: the clip goes where they are, for what the cheapest other asks', async () => {
+    const quote = async () =>
+      (await (
+        await gateway.fetch('/v1/videos/quote', {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ ...kling, prompt: 'a red kite', provider: cheapest }),
+        })
+      ).json()) as {
+        route: string[];
+        hold_usd: number;
+        candidates: { price_usd: number; lines: { what: string }[] }[];
+      };
+    expect((await quote()).route).toEqual(['atlas', 'kling']);
+    // The first clip was made two days ago, say: a day of traffic has to be known before anything is given away.
+    const database = new Sqlite(join(gateway.dataDir, 'reelay.db'));
+    onTestFinished(() => void database.close());
+    database.prepare('update attempts set ended_at_ms = ended_at_ms - ? order by id limit 1').run(2 * DAY_MS);
+    await add({ package: 'package-1', bought_at: dayFromNow(0) });
+    const { route, hold_usd: hold, candidates } = await quote();
+    expect({ route, hold }).toEqual({ route: ['kling', 'atlas'], hold: 0.355 });
+    expect(candidates[0]).toMatchObject({ price_usd: 0.355, score: { cost: 0.355 } });
+    expect(candidates[0]?.lines.at(-1)?.what).toMatch(/would lapse/);
+    const { id } = await createVideo(gateway, { ...kling, provider: cheapest });
+    expect(await endOf(gateway, id)).toMatchObject({ provider: 'kling', usage: { cost: 0.355 } });
+    const drawn = database.prepare('select lapsing_units units from attempts where job_id = ?').get(id);
+    expect(drawn).toEqual({ units: 3_000_000_000 });
+    expect(await (await gateway.admin('GET', '/audit')).json()).toMatchObject({ ok: true });
+  });
+});
+
 describe('rate cards', () => {
   it('are listed with their dates and sources', async () => {
     const { data } = (await (await gateway.admin('GET', '/rate-cards')).json()) as { data: { card: string }[] };
@@ -115,7 +150,7 @@ describe('rate cards', () => {
   it('drift by what providers reported: the sandbox bills as its cards say', async () => {
     const { data } = (await (await gateway.admin('GET', '/rate-cards/drift')).json()) as { data: object[] };
     const row = { card: 'kling-official', unit: 'unit', ratio: 1, state: 'agrees', proposal: null };
-    expect(data).toMatchObject([{ ...row, rate: 'kling-v3 text_to_video+image_to_video 720p silent', attempts: 3 }]);
+    expect(data).toMatchObject([{ ...row, rate: 'kling-v3 text_to_video+image_to_video 720p silent', attempts: 4 }]);
     expect((await gateway.admin('GET', '/rate-cards/drift?days=0')).status).toBe(400);
   });
 });

@@ -12,6 +12,8 @@ const cards = loadRateCards(`${ROOT}/rate-cards`);
 const kling = PROVIDERS.find(({ id }) => id === 'kling');
 const motion = kling?.capabilities.find(({ task, model }) => task === 'motion_control' && model === 'kling-v3');
 const card = cards.inForce('kling-official', '2026-11-21');
+const named = (of: typeof card) => ({ id: of?.card, effective: of?.effective, source: 'a price page' });
+const atlas = PROVIDERS.find(({ id }) => id === 'atlas');
 
 const media = { kind: 'url', url: 'https://media.example/dance.mp4' };
 const lists = { references: [], elements: [], voices: [] };
@@ -28,24 +30,26 @@ const request = {
 };
 
 /** Quoted for the longest, 30 s of 0.9 units, at that price a unit. */
-function settled(unitPrice: number, durationMs: number) {
+function settled(unitPrice: number, durationMs: number, others: readonly object[] = [], price?: string) {
   const cost = usd((27 * unitPrice).toFixed(6));
+  const quoted = price ?? (27 * unitPrice * 1.1).toFixed(6);
   const line = { what: 'row, 30 s', quantity: 27, unit: 'unit', rate_usd: unitPrice, usd: 27 * unitPrice };
   const candidate = { provider: 'kling', account: 'kling', model: 'kling-v3', upstream: motion?.upstream ?? '' };
   const none = { rate: null, failed: null, score: null, excluded: null };
-  const amounts = { cost: String(cost), price: String(cost), lines: [line], card: null };
+  const amounts = { cost: String(cost), price: String(usd(quoted)), lines: [line], card: named(card) };
   const decision = {
-    candidates: [{ ...candidate, ...amounts, ...none }],
+    candidates: [{ ...candidate, ...amounts, ...none }, ...others],
     hold: String(cost),
     markup: '10',
     warnings: [],
   };
-  const accounts = new Map([['kling', { provider: kling, packageId: 'package-1' }]]);
+  const accounts = new Map<string, object>([['kling', { provider: kling, packageId: 'package-1' }]]);
+  accounts.set('atlas', { provider: atlas });
   const deps = { cards, accounts } as unknown as Deps;
   const job = jobRow({ request: JSON.stringify(request), decision: JSON.stringify(decision), task: 'motion_control' });
   const attempt = attemptRow({
     ...{ ...candidate, card: `kling-official@${card?.effective}`, costMicros: cost },
-    priceMicros: usd((27 * unitPrice * 1.1).toFixed(6)),
+    priceMicros: usd(quoted),
   });
   return settlementOf(deps, job, attempt, durationMs);
 }
@@ -56,6 +60,30 @@ describe('a settlement by the length delivered', () => {
     ['the price of a pack of its own', 0.09, { costMicros: usd(0.81), priceMicros: usd(0.891) }],
   ])('counts units at %s', (_, unitPrice, expected) => {
     expect(settled(unitPrice, 10_000)).toEqual(expected);
+  });
+
+  it('of units that would lapse is never above what the cheapest other had asked for that length', () => {
+    const upstream = atlas?.capabilities.find(({ task, model }) => task === 'motion_control' && model === 'kling-v3');
+    const cheapest = {
+      ...{ provider: 'atlas', account: 'atlas', model: 'kling-v3', upstream: upstream?.upstream, lines: [] },
+      ...{
+        card: named(cards.ofProvider('atlas', '2026-11-21')),
+        rate: null,
+        failed: null,
+        score: null,
+        excluded: null,
+      },
+    };
+    const asked = (cost: string, price: string) => ({
+      ...cheapest,
+      cost: String(usd(cost)),
+      price: String(usd(price)),
+    });
+    // Thirty seconds at $0.1071, ten percent on top: what the tenant was quoted in place of $4.158.
+    const settledAt = settled(0.14, 10_000, [asked('3.213', '3.5343')], '3.5343');
+    expect(settledAt).toEqual({ costMicros: usd(1.26), priceMicros: usd('1.1781') });
+    // Somebody who asks something else has set nothing.
+    expect(settled(0.14, 10_000, [asked('3.9', '4.29')])).toMatchObject({ priceMicros: usd(1.386) });
   });
 
   it('is never above what was quoted', () => {

@@ -28,6 +28,7 @@ function openQueue(change: Partial<Rows> = {}) {
     took: () => {
       rows.running += 1;
     },
+    tookLapsing: () => {},
     inFlightOf: (tenant: string): { tasks: number; micros: Micros; tasksMax: number | null } => ({
       tasks: rows.tasks.get(tenant) ?? 0,
       micros: ZERO_MICROS,
@@ -45,7 +46,7 @@ const waiter = (jobId: string, number: number, tenantId = 'ten_wide'): Waiter =>
   options: [
     {
       ...{ provider: 'fal', account: 'fal', model: 'm', upstream: 'u', lane: 'fal', offer: 'fal/m' },
-      ...{ costMicros: usd(1), priceMicros: usd(1), failed: 'free', again: false },
+      ...{ costMicros: usd(1), priceMicros: usd(1), failed: 'free', units: 0n, again: false },
     },
   ],
   choosing: {

@@ -1,7 +1,8 @@
 /** Packs: which one a clip draws on, what is left, and what lapses if things go on as they were. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Draw, type Pack, takeStock } from '../../src/pricing/packs.ts';
+import { micros, usd } from '../../src/ground/money.ts';
+import { type Draw, marginalCost, type Pack, takeStock } from '../../src/pricing/packs.ts';
 
 const DAY_MS = 86_400_000;
 const NOW_MS = Date.UTC(2026, 10, 21, 12);
@@ -14,12 +15,13 @@ const pack = (id: string, units: bigint, bought: number, expires: number): Pack 
 });
 const draw = (days: number, units: bigint): Draw => ({ atMs: day(days), units });
 const stock = (packs: Pack[], draws: Draw[]) => {
-  const { packs: states, next, uncovered } = takeStock(packs, draws, NOW_MS);
+  const { packs: states, next, uncovered, lapsing } = takeStock(packs, draws, NOW_MS);
   return {
     left: Object.fromEntries(states.map((one) => [one.pack.id, one.left])),
     next: next?.id ?? null,
     uncovered,
     states,
+    lapsing,
   };
 };
 
@@ -35,17 +37,15 @@ describe('a clip', () => {
     expect({ left, next }).toEqual({ left: { over: 88n, now: 91n }, next: 'now' });
   });
 
-  it('takes the rest from the next pack, and what no pack could pay is told', () => {
+  it('takes the rest from the next pack, and what no pack could pay is told, since there are packs', () => {
     const packs = [pack('a', 10n, -5, 20), pack('b', 10n, -5, 30)];
     const { left, uncovered, next } = stock(packs, [draw(-1, 8n), draw(-1, 8n), draw(-1, 8n), draw(-10, 3n)]);
-    expect({ left, uncovered, next }).toEqual({ left: { a: 0n, b: 0n }, uncovered: 7n, next: null });
+    expect({ left, uncovered, next }).toEqual({ left: { a: 0n, b: 0n }, uncovered: 4n, next: null });
   });
 
   it('leaves as much as it did not draw, over any history', () => {
     const packs = [pack('a', 1_000n, -60, 5), pack('b', 500n, -20, 40), pack('c', 800n, -90, -30)];
-    const draws = fc.array(
-      fc.record({ atMs: fc.integer({ min: day(-100), max: NOW_MS }), units: fc.bigInt(0n, 400n) }),
-    );
+    const draws = fc.array(fc.record({ atMs: fc.integer({ min: day(-90), max: NOW_MS }), units: fc.bigInt(0n, 400n) }));
     fc.assert(
       fc.property(draws, (history) => {
         const { packs: states, uncovered } = takeStock(packs, history, NOW_MS);
@@ -78,7 +78,43 @@ describe('the forecast', () => {
     expect(expiring(packs, everyDay)).toEqual([10n, 50n]);
   });
 
+  it('takes demand from before there were packs, but not what was drawn only because it would lapse', () => {
+    const everyDay = Array.from({ length: 14 }, (_, index) => draw(-index - 0.5, 2n));
+    expect(expiring([pack('new', 100n, 0, 10)], everyDay)).toEqual([80n]);
+    const burned = everyDay.map((each) => ({ ...each, lapsing: 1n }));
+    expect(expiring([pack('new', 100n, 0, 10)], burned)).toEqual([90n]);
+  });
+
+  it('reckons a young gateway by the days there were', () => {
+    const days = [0.5, 1.5, 2.5].map((ago) => draw(-ago, 2n));
+    expect(expiring([pack('new', 100n, 0, 30)], days)).toEqual([40n]);
+    expect(stock([pack('new', 100n, 0, 30)], days).lapsing).toBe(40n);
+    // Less than a day says too little to give units away.
+    expect(stock([pack('new', 100n, 0, 30)], [draw(-0.5, 2n)]).lapsing).toBe(0n);
+  });
+
+  it('adds up what the packs that are open now leave over', () => {
+    const everyDay = Array.from({ length: 14 }, (_, index) => draw(-index - 0.5, 2n));
+    const packs = [pack('short', 20n, 0, 5), pack('long', 100n, 0, 30), pack('later', 100n, 1, 40)];
+    expect(expiring(packs, everyDay)).toEqual([10n, 50n, 80n]);
+    expect(stock(packs, everyDay).lapsing).toBe(60n);
+  });
+
   it('has nothing to say of a pack that is over', () => {
     expect(expiring([pack('over', 100n, -60, -1), pack('a', 10n, -5, 20)], [draw(-2, 1n)])[0]).toBeNull();
+  });
+});
+
+describe('the marginal cost', () => {
+  it.each([
+    [3n, 0n, 420_000n],
+    [3n, 1n, 280_000n],
+    [3n, 3n, 0n],
+    [3n, 99n, 0n],
+    [0n, 99n, 420_000n],
+    [7n, 1n, 360_000n],
+    [1_000_000_007n, 1n, 420_000n],
+  ])('of %s units, %s of which would lapse, is %s', (units, lapsing, expected) => {
+    expect(marginalCost(usd('0.42'), units, lapsing)).toBe(micros(expected));
   });
 });

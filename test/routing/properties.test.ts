@@ -168,6 +168,7 @@ describe('a queue', () => {
     costMicros: usd(cents / 100),
     priceMicros: usd(cents / 100),
     failed: 'free',
+    units: 0n,
     again: false,
   });
   const choosing = routed({ cents: [1], conditions: [], request: NO_ROUTING }).choosing;

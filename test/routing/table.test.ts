@@ -2,13 +2,15 @@
  * Routing as a table: what is offered, what stands about it, what is asked, and who is asked in which order. One row a
  * case. Every row also holds what is always true: the hold is the dearest of the route, whoever is left out has a reason.
  *
- * offers      `a=1.00`: provider a at $1.00; `a=1.00/n`: for the model n; `a=1.00!`: a failed take is charged
- * conditions  `a:run=5,queue=2,gen=60,slots=3,p=0.9,fails=1,blocked,unwell`; 5 idle slots and nothing measured else
+ * offers      `a=1.00`: provider a at $1.00; `a=1.00/n`: for the model n; `a=1.00!`: a failed take is charged;
+ *             `a=1.00~10`: it draws ten prepaid units
+ * conditions  `a:run=5,queue=2,gen=60,slots=3,p=0.9,fails=1,lapse=4,blocked,unwell`; 5 idle slots and nothing measured else
  * asked       `fallback=cheaper order=b,c premium=0.1 max=1.5 only=a ignore=a sort=price models=n key=a wait=60`;
  *             with `tenant.` before it: the tenant's policy, by the names of its fields
  */
 import { describe, expect, it } from 'vitest';
-import { maxMicros, usd, ZERO_MICROS } from '../../src/ground/money.ts';
+import { maxMicros, ratio, usd, ZERO_MICROS } from '../../src/ground/money.ts';
+import { toBillionths } from '../../src/pricing/expected.ts';
 import { combinePolicy, FALLBACKS, NO_ROUTING, SORTS, tenantPolicySchema } from '../../src/routing/policy.ts';
 import { decide } from '../../src/routing/route.ts';
 import { type Conditions, idleConditions } from '../../src/routing/score.ts';
@@ -115,6 +117,27 @@ a=1.10 a=1.00/n               |                                |                
 a=1.10 b=1.00/n c=1.05        |                                |                                   | c a b/n
 a=1.00 b=1.30/n c=1.20/n      |                                |                                   | a c/n
 
+# packs: units that would lapse cost nothing, and the tenant pays no more than the cheapest other asks
+a=1.40~10 b=1.20              |                                |                                   | b a
+a=1.40~10 b=1.20              | a:lapse=10                     |                                   | a b
+a=1.40~10 b=1.20              | a:lapse=2                      |                                   | a b
+a=1.40~10 b=1.20              | a:lapse=1                      |                                   | b a
+a=1.60~10 b=1.20              |                                |                                   | b
+a=1.60~10 b=1.20              | a:lapse=10                     |                                   | a b
+a=1.40~10 b=1.20              | a:lapse=10                     | max=1.2                           | a b
+a=1.40~10 b=1.20              |                                | max=1.2                           | b
+a=1.40~10 b=1.20 c=1.30       | a:lapse=10                     | fallback=cheaper                  | a b
+a=1.40~10 b=1.20              | a:lapse=10                     | fallback=none                     | a
+a=1.40~10 b=1.20              | a:lapse=10                     | only=a                            | a
+a=1.40~10 b=1.20              | a:lapse=10                     | sort=price                        | a b
+a=1.40~10 b=1.20              | a:lapse=10 b:gen=60            | sort=latency                      | b a
+a=1.40~10 b=1.20              | a:lapse=10,run=5               |                                   | a b
+a=1.40~10 b=1.20              | a:lapse=10,run=5,queue=99      |                                   | b a
+a=1.40~10 b=1.20              | a:lapse=10,blocked             |                                   | b
+a=1.40~10 b=1.20              | b:lapse=10                     |                                   | b a
+a=1.40~10 b=1.20~10           | a:lapse=10 b:lapse=10          |                                   | a b
+a=1.40~10 b=1.00/n c=1.30     | a:lapse=10                     |                                   | a c b/n
+
 # ties
 a=1.00 b=1.00 c=1.00          |                                |                                   | a b c
 a=1.00 b=1.00 c=1.00          | a:fails=1                      |                                   | b c a
@@ -152,8 +175,9 @@ const unwell = (conditions: string): boolean => conditions.includes('unwell');
 
 function routeOf(offers: string, conditions: string, asked: string) {
   const sold = offers.split(/ +/).map((text) => {
-    const [, provider = '', price = '', model = 'm', charged] = /^(\w+)=([\d.]+)(?:\/(\w+))?(!)?$/.exec(text) ?? [];
-    return offer(provider, Number(price), { model, ...(charged && { failed: 'charged' as const }) });
+    const [, provider = '', price = '', model = 'm', drawn = '0', charged] = /^(\w+)=([\d.]+)(?:\/(\w+))?(?:~(\d+))?(!)?$/.exec(text) ?? [];
+    const units = toBillionths(ratio(drawn));
+    return offer(provider, Number(price), { model, units, ...(charged && { failed: 'charged' as const }) });
   });
   const known = new Map(
     conditions.split(/ +/).map((text) => {
@@ -184,6 +208,8 @@ function withFact(conditions: Conditions, fact: string): Conditions {
       return { ...conditions, successRate: value };
     case 'fails':
       return { ...conditions, recentFailures: value };
+    case 'lapse':
+      return { ...conditions, lapsing: toBillionths(ratio(text)) };
     case 'blocked':
       return { ...conditions, blocked: 'isolated' };
     case 'unwell':

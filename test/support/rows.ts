@@ -119,6 +119,7 @@ export function attemptRow(change: Partial<AttemptRow> = {}): AttemptRow {
     slotHeld: true,
     hookTokenDigest: null,
     announcedTaskId: null,
+    lapsingUnits: 0n,
     failureKind: null,
     failureDetail: null,
     absences: 0,
@@ -185,14 +186,14 @@ export function billable(change: Partial<Billable>): Billable {
 export function offer(
   provider: string,
   dollars: number,
-  change: { cost?: number; model?: string; failed?: 'charged' } = {},
+  change: { cost?: number; model?: string; failed?: 'charged'; units?: bigint } = {},
 ): Offer {
-  const { cost = dollars, model = 'm', failed = 'free' } = change;
+  const { cost = dollars, model = 'm', failed = 'free', units = 0n } = change;
   const form = { task: 'text_to_video', resolutions: ['720p'], sound: 'never', takes: {} } as const;
   const capability = { ...form, model, upstream: `${provider}/${model}` };
   const lines = [{ what: 'row, 5 s', quantity: 5, unit: 'second', rate_usd: cost / 5, usd: cost }] as const;
   const card = { id: 'card', effective: '2026-11-01', source: 'a price page' };
   const money = { costMicros: usd(cost), priceMicros: usd(dollars), lines };
-  const quote: Quote = { ...money, card, rate: 'row', billableSeconds: 5, failed, warnings: [] };
+  const quote: Quote = { ...money, card, rate: 'row', billableSeconds: 5, units, failed, warnings: [] };
   return { kind: 'offer', provider, account: provider, model, capability, quote };
 }
