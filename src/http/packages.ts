@@ -1,26 +1,16 @@
 /** Prepaid packages and rate cards, for operators: what was bought, what is left, and where prices have moved. */
 import { z } from 'zod';
 import { invalidValue } from '../ground/errors.ts';
-import { ceilToMicros, type Micros, ratio, times, toDisplayNumber, toUsdNumber, usd } from '../ground/money.ts';
+import { toDisplayNumber, usd } from '../ground/money.ts';
 import { DAY_MS, SECOND_MS, utcDay } from '../ground/time.ts';
 import { DRIFT_DAYS, driftNow } from '../jobs/drift-watch.ts';
-import {
-  type BoughtPack,
-  packAccount,
-  packageNamed,
-  reconcilePacks,
-  takeStocks,
-  type UnknownPack,
-  unitCard,
-  unitPriceOf,
-} from '../jobs/packages.ts';
+import { packAccount, packageNamed, reconcilePacks, takeStocks, type UnknownPack, unitCard } from '../jobs/packages.ts';
 import { insertPackage } from '../ledger/package.ts';
-import { ofBillionths, toBillionths } from '../pricing/expected.ts';
-import type { Inventory, PackState } from '../pricing/packs.ts';
 import { surveyCards } from '../pricing/survey.ts';
 import type { PackageRow } from '../store/schema.ts';
 import { bodyOf, listed, listOf, toSeconds } from './admin-shapes.ts';
 import type { Ctx, FrontDeps } from './context.ts';
+import { packageSchema, showPack, unitsOf } from './pack-shapes.ts';
 import { type Route, readQuery } from './route-table.ts';
 
 const instant = z.union([
@@ -52,32 +42,6 @@ const packagesQuery = z.object({
     .optional()
     .meta({ description: 'Ask the providers first what is left; their figures may be half a day old.' }),
 });
-
-const packageSchema = z
-  .object({
-    id: z.string(),
-    account: z.string(),
-    package: z.string(),
-    units: z.number(),
-    price_usd: z.number(),
-    unit_price_usd: z.number(),
-    bought_at: z.number().int(),
-    expires_at: z.number().int(),
-    concurrency: z.number().int(),
-    state: z.enum(['drawn_first', 'waiting', 'used_up', 'expired', 'not_yet']),
-    units_drawn: z.number(),
-    clips: z.number().int(),
-    units_left: z.number(),
-    forecast: z
-      .object({ units_expiring: z.number(), usd_expiring: z.number() })
-      .nullable()
-      .meta({ description: 'If the last 14 days go on; null without a clip in them.' }),
-    reported: z
-      .object({ units_left: z.number(), difference: z.number(), at: z.number().int() })
-      .nullable()
-      .meta({ description: 'What the provider says, and how many units more are left by our count.' }),
-  })
-  .meta({ id: 'Package' });
 
 const DRIFT_DAYS_MAX = 90;
 const driftQuery = z.object({
@@ -190,8 +154,6 @@ async function show(deps: FrontDeps, c: Ctx): Promise<Response> {
   });
 }
 
-const unitsOf = (billionths: bigint): number => toDisplayNumber(ofBillionths(billionths));
-
 const showUnknown = ({ account, id, name, unitsTotal, unitsLeft, expiresAtMs, active }: UnknownPack): object => ({
   account,
   id,
@@ -201,46 +163,6 @@ const showUnknown = ({ account, id, name, unitsTotal, unitsLeft, expiresAtMs, ac
   expires_at: toSeconds(expiresAtMs),
   active,
 });
-
-function showPack(
-  { pack, drawn, left, clips, expiring }: PackState<BoughtPack>,
-  { next }: Inventory<BoughtPack>,
-  nowMs: number,
-): z.infer<typeof packageSchema> {
-  const { row } = pack;
-  const worth = (units: bigint): Micros => ceilToMicros(times(ofBillionths(units), unitPriceOf(row)));
-  return {
-    id: row.id,
-    account: row.account,
-    package: row.package,
-    units: Number(row.units),
-    price_usd: toUsdNumber(row.priceMicros),
-    unit_price_usd: toDisplayNumber(unitPriceOf(row)),
-    bought_at: toSeconds(row.boughtAtMs) ?? 0,
-    expires_at: toSeconds(row.expiresAtMs) ?? 0,
-    concurrency: row.concurrency,
-    state: stateOf(pack, left, next, nowMs),
-    units_drawn: unitsOf(drawn),
-    clips,
-    units_left: unitsOf(left),
-    forecast:
-      expiring === null ? null : { units_expiring: unitsOf(expiring), usd_expiring: toUsdNumber(worth(expiring)) },
-    reported: showReported(row, left),
-  };
-}
-
-function stateOf(pack: BoughtPack, left: bigint, next: BoughtPack | null, nowMs: number) {
-  if (pack.id === next?.id) return 'drawn_first';
-  if (pack.expiresAtMs <= nowMs) return 'expired';
-  if (left === 0n) return 'used_up';
-  return pack.boughtAtMs > nowMs ? 'not_yet' : 'waiting';
-}
-
-function showReported({ reportedLeft, reportedAtMs }: PackageRow, left: bigint) {
-  if (reportedLeft === null || reportedAtMs === null) return null;
-  const said = toBillionths(ratio(reportedLeft));
-  return { units_left: unitsOf(said), difference: unitsOf(left - said), at: toSeconds(reportedAtMs) ?? 0 };
-}
 
 function showCards({ jobs }: FrontDeps, c: Ctx): Response {
   const nowMs = jobs.clock.nowMs();

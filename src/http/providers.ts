@@ -4,9 +4,11 @@ import { GatewayError } from '../ground/errors.ts';
 import { SECOND_MS } from '../ground/time.ts';
 import { laneOf } from '../jobs/lane.ts';
 import { putAccountSettings } from '../jobs/outlook-rows.ts';
+import { type AccountStock, takeStocks } from '../jobs/packages.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
 import { bodyOf, listed, listOf, toSeconds } from './admin-shapes.ts';
 import type { Ctx, FrontDeps } from './context.ts';
+import { packageSchema, showPack } from './pack-shapes.ts';
 import type { Route } from './route-table.ts';
 
 const SLOTS_MAX = 1_000_000;
@@ -53,6 +55,7 @@ const accountSchema = z
     waiting: z.number().int(),
     lanes: z.array(lane),
     offers: z.array(offer),
+    packages: z.array(packageSchema),
   })
   .meta({ id: 'ProviderAccount' });
 type ShownAccount = z.infer<typeof accountSchema>;
@@ -63,7 +66,7 @@ export function providerAdminRoutes(deps: FrontDeps): Route[] {
     {
       method: 'get',
       path: '/providers',
-      summary: 'Accounts: health, slots in use and free, what waits for them, measured durations',
+      summary: 'Accounts: health, slots in use and free, what waits for them, measured durations, prepaid packs',
       answer: listOf(accountSchema),
       handle: (c) => list(deps, c),
     },
@@ -80,9 +83,10 @@ export function providerAdminRoutes(deps: FrontDeps): Route[] {
 
 async function list(deps: FrontDeps, c: Ctx): Promise<Response> {
   await deps.worker.outlook.refresh();
+  const stocks = await takeStocks(deps.jobs);
   return listed(
     c,
-    [...deps.jobs.accounts.values()].map((account) => show(deps, account)),
+    [...deps.jobs.accounts.values()].map((account) => show(deps, account, stocks)),
   );
 }
 
@@ -116,7 +120,12 @@ async function patch(deps: FrontDeps, c: Ctx): Promise<Response> {
   log.info('account set', { account: id, detail: JSON.stringify({ from: shownOf(before), to: shownOf(row) }) });
   await outlook.refresh();
   queue.wake();
-  return c.json({ ...show(deps, account), enabled, isolated, concurrency } satisfies ShownAccount);
+  return c.json({
+    ...show(deps, account, await takeStocks(deps.jobs)),
+    enabled,
+    isolated,
+    concurrency,
+  } satisfies ShownAccount);
 }
 
 const shownOf = ({ enabled, isolated, concurrency }: Pick<ShownAccount, 'enabled' | 'isolated' | 'concurrency'>) => ({
@@ -125,7 +134,7 @@ const shownOf = ({ enabled, isolated, concurrency }: Pick<ShownAccount, 'enabled
   concurrency,
 });
 
-function show({ worker }: FrontDeps, account: ProviderAccount): ShownAccount {
+function show({ worker, jobs }: FrontDeps, account: ProviderAccount, stocks: readonly AccountStock[]): ShownAccount {
   const { outlook } = worker;
   const { enabled, isolated, concurrency } = outlook.settingsOf(account.id);
   const models = [...new Set(account.provider.capabilities.map(({ model }) => model))];
@@ -147,6 +156,9 @@ function show({ worker }: FrontDeps, account: ProviderAccount): ShownAccount {
     waiting: sum('waiting'),
     lanes,
     offers: offersOf(account).map(({ model, upstream }) => showOffer(worker, { account: account.id, model, upstream })),
+    packages: stocks
+      .filter((stock) => stock.account === account.id)
+      .flatMap(({ inventory }) => inventory.packs.map((state) => showPack(state, inventory, jobs.clock.nowMs()))),
   };
 }
 

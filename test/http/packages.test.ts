@@ -81,6 +81,12 @@ describe('packages', () => {
     const reported = { units_left: left, difference: 3, at: expect.any(Number) };
     expect(after.data.find((pack) => pack.package === 'package-4')).toMatchObject({ units_left: 59_994, reported });
     expect(after).toMatchObject({ unregistered: [] });
+    const { data: accounts } = (await (await gateway.admin('GET', '/providers')).json()) as {
+      data: { account: string; packages: Shown[] }[];
+    };
+    const shown = accounts.find(({ account }) => account === 'sandbox-kling')?.packages;
+    expect(shown).toEqual((await list()).data);
+    expect(accounts.find(({ account }) => account === 'sandbox-fal')?.packages).toEqual([]);
   });
 
   it.each([
