@@ -13,6 +13,7 @@ import { type Conditions, idleConditions } from '../../src/routing/score.ts';
 import { offer } from '../support/rows.ts';
 
 const NAMES = ['a', 'b', 'c', 'd', 'e'] as const;
+const DRAWS = 'c';
 
 interface Case {
   readonly cents: readonly number[];
@@ -29,6 +30,7 @@ const conditions: fc.Arbitrary<Conditions> = fc.record({
   recentFailures: fc.nat(5),
   blocked: fc.constantFrom(null, null, null, 'isolated'),
   unhealthy: fc.constantFrom(null, null, null, 'circuit open'),
+  lapsing: fc.constantFrom(0n, 0n, 4n, 10n),
 });
 const cases: fc.Arbitrary<Case> = fc.record({
   cents: fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: NAMES.length }),
@@ -44,7 +46,9 @@ const cases: fc.Arbitrary<Case> = fc.record({
 });
 
 function routed({ cents, conditions: given, request }: Case, without: readonly string[] = []): Route {
-  const offers = cents.map((price, index) => offer(NAMES[index] ?? '', price / 100));
+  // One of them draws on prepaid units.
+  const unitsOf = (name: string) => ({ units: name === DRAWS ? 10n : 0n });
+  const offers = cents.map((price, index) => offer(NAMES[index] ?? '', price / 100, unitsOf(NAMES[index] ?? '')));
   return decide({
     offers: offers.filter(({ provider }) => !without.includes(provider)),
     policy: combinePolicy({}, request, null),
@@ -102,6 +106,34 @@ describe('a decision', () => {
         for (const candidate of route) {
           expect(Number(candidate.offer?.quote.priceMicros)).toBeLessThanOrEqual(Number(holdMicros));
         }
+      }),
+    );
+  });
+});
+
+describe('units that would lapse', () => {
+  it('make nobody dearer, and whoever burns them no dearer than the cheapest other', () => {
+    fc.assert(
+      fc.property(cases, (given) => {
+        const { candidates } = routed(given);
+        for (const { provider, offer: of } of candidates) {
+          const own = Math.round((given.cents[NAMES.indexOf(provider as 'a')] ?? 0) * 10_000);
+          const others = given.cents.filter((_, index) => NAMES[index] !== provider).map((price) => price * 10_000);
+          const burns = provider === DRAWS && (given.conditions[NAMES.indexOf(DRAWS)]?.lapsing ?? 0n) > 0n;
+          expect(Number(of?.quote.priceMicros)).toBe(burns ? Math.min(own, ...others) : own);
+        }
+      }),
+    );
+  });
+
+  it('never bring anybody into a route who is not, or would not be at the price of the cheapest other', () => {
+    fc.assert(
+      fc.property(cases, (given) => {
+        const none = { ...given, conditions: given.conditions.map((each) => ({ ...each, lapsing: 0n })) };
+        const [with_, without] = [routed(given), routed(none)];
+        const excludedBoth = without.candidates.filter(({ excluded, provider }) => excluded && provider !== DRAWS);
+        const hard = excludedBoth.filter(({ excluded }) => !/fallback/.test(excluded ?? ''));
+        for (const { provider } of hard) expect(names(with_)).not.toContain(provider);
       }),
     );
   });

@@ -175,7 +175,8 @@ const unwell = (conditions: string): boolean => conditions.includes('unwell');
 
 function routeOf(offers: string, conditions: string, asked: string) {
   const sold = offers.split(/ +/).map((text) => {
-    const [, provider = '', price = '', model = 'm', drawn = '0', charged] = /^(\w+)=([\d.]+)(?:\/(\w+))?(?:~(\d+))?(!)?$/.exec(text) ?? [];
+    const [, provider = '', price = '', model = 'm', drawn = '0', charged] =
+      /^(\w+)=([\d.]+)(?:\/(\w+))?(?:~(\d+))?(!)?$/.exec(text) ?? [];
     const units = toBillionths(ratio(drawn));
     return offer(provider, Number(price), { model, units, ...(charged && { failed: 'charged' as const }) });
   });
