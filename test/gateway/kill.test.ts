@@ -15,6 +15,8 @@ import { temporaryFolder } from '../support/temporary.ts';
 const RESTARTS = Number(process.env.KILL_RESTARTS ?? 10);
 const SEED = Number(process.env.KILL_SEED ?? 20_261_121);
 const CLIPS_EACH = 6;
+/** Faults that nobody met yet lie in wait for those who are left: the more there were, the longer the last ones take. */
+const ENDED_WITHIN_MS = 60_000 + RESTARTS * 5_000;
 
 /** Faults after which no second paid task may follow, and some after which one must. */
 const FAULTS = [
@@ -37,7 +39,7 @@ interface Clip {
   id: string | null;
 }
 
-it(`survives ${RESTARTS} kills (seed ${SEED})`, { timeout: 60_000 + RESTARTS * 20_000 }, async () => {
+it(`survives ${RESTARTS} kills (seed ${SEED})`, { timeout: 120_000 + RESTARTS * 30_000 }, async () => {
   const chance = new Chance(SEED);
   const folder = temporaryFolder();
   const sandbox = await spawnSandbox({ REELAY_DATA_DIR: join(folder, 'sandbox'), REELAY_SANDBOX_SECONDS: '0.6' });
@@ -87,7 +89,7 @@ it(`survives ${RESTARTS} kills (seed ${SEED})`, { timeout: 60_000 + RESTARTS * 2
 
   const accepted = clips.flatMap(({ id }) => id ?? []);
   expect(accepted.length).toBeGreaterThan(RESTARTS);
-  const ends = await Promise.all(accepted.map((id) => endOf(gateway, id, 60_000)));
+  const ends = await Promise.all(accepted.map((id) => endOf(gateway, id, ENDED_WITHIN_MS)));
   expect(ends.every(({ status }) => status === 'completed' || status === 'failed')).toBe(true);
   expect(ends.filter(({ status }) => status === 'completed').length).toBeGreaterThan(accepted.length / 2);
 

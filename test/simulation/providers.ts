@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { failure, isWebAddress, protocolError, read } from '../../providers/answers.ts';
 import type { Failure, FailureKind, ProviderResponse } from '../../providers/contract.ts';
 import { type AnyProvider, defineProvider } from '../../providers/define.ts';
-import { HOUR_MS } from '../../src/ground/time.ts';
+import { HOUR_MS, MINUTE_MS } from '../../src/ground/time.ts';
 import { collectRateCards, type RateCards } from '../../src/pricing/cards.ts';
 import { parseRateCard } from '../../src/pricing/rate-card.ts';
 
@@ -18,15 +18,44 @@ export interface Traits {
   readonly stops: boolean;
   /** Calls the webhook address of the submission. */
   readonly calls: boolean;
+  /** Answers a repeated tag with the first task; relied on only where an account was seen to do it. */
+  readonly replays: boolean;
   readonly failedTask: 'free' | 'charged' | 'unknown';
   readonly slots: number;
   readonly usdPerSecond: string;
 }
 
 export const TRAITS: readonly Traits[] = [
-  { id: 'alpha', tags: true, stops: false, calls: false, failedTask: 'free', slots: 2, usdPerSecond: '0.05' },
-  { id: 'beta', tags: false, stops: true, calls: true, failedTask: 'unknown', slots: 2, usdPerSecond: '0.055' },
-  { id: 'gamma', tags: false, stops: false, calls: false, failedTask: 'charged', slots: 3, usdPerSecond: '0.06' },
+  {
+    id: 'alpha',
+    tags: true,
+    stops: false,
+    calls: false,
+    replays: false,
+    failedTask: 'free',
+    slots: 2,
+    usdPerSecond: '0.05',
+  },
+  {
+    id: 'beta',
+    tags: false,
+    stops: true,
+    calls: true,
+    replays: false,
+    failedTask: 'unknown',
+    slots: 2,
+    usdPerSecond: '0.055',
+  },
+  {
+    id: 'gamma',
+    tags: false,
+    stops: false,
+    calls: false,
+    replays: true,
+    failedTask: 'charged',
+    slots: 3,
+    usdPerSecond: '0.06',
+  },
 ];
 
 const handle = z.object({ task: z.string() });
@@ -72,6 +101,7 @@ function makeProvider(traits: Traits): AnyProvider {
     ],
     media: {},
     linkLifeMs: HOUR_MS,
+    ...(traits.replays && { keyReplay: { afterMs: MINUTE_MS, withinMs: 5 * MINUTE_MS } }),
     submit: {
       request: ({ attemptId, request, webhookUrl }) => ({
         method: 'POST',

@@ -3,11 +3,14 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import { MINUTE_MS, SECOND_MS } from '../../src/ground/time.ts';
 import { admit } from '../../src/jobs/admit.ts';
+import { credentialDigest, credentialPrint } from '../../src/jobs/resend.ts';
+import { putKeyReplay } from '../../src/jobs/resend-rows.ts';
 import { loadAttempts, loadJob } from '../../src/jobs/rows.ts';
 import { entriesOfJob } from '../../src/ledger/account.ts';
 import type { RequestRouting } from '../../src/routing/policy.ts';
 import type { Database } from '../../src/store/database.ts';
 import type { AttemptRow, EntryRow, JobRow } from '../../src/store/schema.ts';
+import type { KeyReplayRow } from '../../src/store/schema-resend.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
 import { Chance } from './chance.ts';
 import { faultsAtEnd, faultsOfBooks } from './invariants.ts';
@@ -155,6 +158,21 @@ export class Scenario {
     this.admitted.push(videoId);
     process.worker.take(videoId);
     return videoId;
+  }
+
+  /** Writes down that the account was seen to replay a repeated key just now, as `reelay live` does, or something else. */
+  async seeReplay({ deps }: SimulatedProcess, change: Partial<KeyReplayRow> = {}): Promise<void> {
+    const account = deps.accounts.get(change.account ?? 'gamma');
+    if (!account) throw new Error(`there is no account ${change.account}`);
+    const row = {
+      account: account.id,
+      credentialDigest: credentialDigest(deps, credentialPrint(account)),
+      replays: true,
+      heldMs: 5 * MINUTE_MS,
+      seenAtMs: this.clock.nowMs(),
+      ...change,
+    };
+    await this.database.write((tx) => putKeyReplay(tx, row));
   }
 
   /** Lets time pass. */

@@ -115,7 +115,11 @@ export function admissionFor(
 }
 
 /** A provider's call, as the front door takes it: it names a task and wakes the job. Lost when the store is down. */
-export async function deliverHook({ deps, worker }: SimulatedProcess, hook: string, taskId: string): Promise<void> {
+export async function deliverHook(
+  { deps, worker }: Pick<SimulatedProcess, 'deps' | 'worker'>,
+  hook: string,
+  taskId: string,
+): Promise<void> {
   const digest = digestOf(hook.split('/').at(-1) ?? '');
   try {
     const attempt = await deps.database.read((tx) => attemptOfHook(tx, digest));

@@ -47,6 +47,8 @@ const SUBMIT_TIMEOUT_MS = 60 * SECOND_MS;
 export class World {
   readonly tasks: WorldTask[] = [];
   readonly broken: string[] = [];
+  /** The bodies that left for a provider under each tag, in order, whatever became of them. */
+  readonly sent = new Map<string, string[]>();
   private readonly clock: VirtualClock;
   private readonly chance: Chance;
   private readonly weather: Weather;
@@ -64,6 +66,7 @@ export class World {
     await this.clock.wait(chance.between(5, 500));
     if (chance.happens(weather.refuse)) return { kind: 'never_sent', detail: 'connection refused' };
     if (!maySend()) return { kind: 'never_sent', detail: 'too late to send' };
+    this.noteSent(provider, request);
     if (chance.happens(weather.cutBefore)) return { kind: 'unanswered', detail: 'cut before anything was made' };
     const answer = this.make(provider, request);
     await this.clock.wait(chance.between(5, 2_000));
@@ -138,6 +141,7 @@ export class World {
     };
     const known = this.tasks.find((task) => task.provider === provider && task.tag === tag);
     if (known && traits.tags) return answered(400, { error: 'known' });
+    if (known && traits.replays) return answered(200, { task: known.id });
     const running = this.tasks.filter((task) => task.provider === provider && !this.hasEnded(task));
     if (running.length >= traits.slots || chance.happens(weather.busy)) return answered(429, { error: 'busy' });
     this.assertBoughtOnce(prompt, tag);
@@ -162,6 +166,16 @@ export class World {
       this.clock.after(task.readyAtMs - this.clock.monotonicMs() + 1_000, () => this.onCall(hook, id));
     }
     return answered(200, { task: id });
+  }
+
+  /** Where a repeated tag is replayed it may come once more, with the same body to the byte; never a third time. */
+  private noteSent(provider: string, { body }: ProviderRequest): void {
+    const { tag } = body as { tag: string };
+    const bodies = [...(this.sent.get(tag) ?? []), JSON.stringify(body)];
+    this.sent.set(tag, bodies);
+    if (!TRAITS.some(({ id, replays }) => id === provider && replays)) return;
+    if (bodies.length > 2) this.broken.push(`${tag} was sent ${bodies.length} times`);
+    if (new Set(bodies).size > 1) this.broken.push(`${tag} was sent again with another body`);
   }
 
   private endOf(): WorldTask['end'] {
