@@ -1,10 +1,12 @@
 /** A replay of this gateway's own past: read from one snapshot, run in small pieces, both sides added up. */
 
 import { utcDay } from '../ground/time.ts';
+import { historyOfClips } from '../ledger/package.ts';
 import { listTenants, type Tenant } from '../ledger/tenant.ts';
 import type { Offer, Seller } from '../pricing/offers.ts';
 import type { Draw } from '../pricing/packs.ts';
 import { type Replayed, replaying } from '../routing/replay.ts';
+import type { ReplayPacks } from '../routing/replay-lapsing.ts';
 import { packsAsNeeded, type Shelf, tallyUnits, type UnitsTally } from '../routing/replay-packs.ts';
 import { type ReplayRules, underRules } from '../routing/replay-rules.ts';
 import type { Sums } from '../routing/replay-show.ts';
@@ -40,6 +42,8 @@ export async function replayPast(deps: PackDeps, order: ReplayOrder): Promise<Re
     tenants: new Map((await listTenants(tx)).map((tenant) => [tenant.id, tenant])),
   }));
   await giveWay();
+  const shelves = await readShelves(deps);
+  const firstClipAtMs = (await deps.database.read(historyOfClips)).firstAtMs;
   const under = underRules(past.requests, rules, {
     sellers: order.sellers,
     cards: deps.cards,
@@ -49,9 +53,9 @@ export async function replayPast(deps: PackDeps, order: ReplayOrder): Promise<Re
       const account = deps.accounts.get(offer.account);
       return { lane: account ? laneOf(account, offer.model) : offer.account, slots: order.slotsOf(offer) };
     },
+    ...(query.tenantId === null && { packs: packsBefore(shelves, query.fromMs, firstClipAtMs) }),
   });
   const replayed = await drive(replaying(under.past, under.terms));
-  const shelves = await readShelves(deps);
   const happened = { tally: tally(past.outcomes), units: unitsThen(shelves, query) };
   await giveWay();
   const asked = new Set(replayed.outcomes.flatMap(({ lastOffer }) => lastOffer ?? []));
@@ -62,6 +66,12 @@ export async function replayPast(deps: PackDeps, order: ReplayOrder): Promise<Re
     unmeasured: [...asked].filter((offer) => !under.terms.measured.has(offer)).sort(),
   };
 }
+
+/** What the packs held when the period began. They are everybody's: a replay of one tenant leaves them out. */
+const packsBefore = (shelves: readonly AccountShelf[], fromMs: number, firstClipAtMs: number | null): ReplayPacks => ({
+  shelves: new Map(shelves.map(({ account, packs, draws }) => [account, { packs, draws: before(draws, fromMs) }])),
+  firstClipAtMs: firstClipAtMs !== null && firstClipAtMs < fromMs ? firstClipAtMs : null,
+});
 
 /** For a tenant that is gone; none ever is. */
 const NOBODY: Pick<Tenant, 'policy' | 'maxPriceMicros' | 'markupPercent' | 'concurrency'> = {

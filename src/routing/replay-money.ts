@@ -12,6 +12,8 @@ export interface ReplayDraw {
   readonly account: string;
   readonly atMs: number;
   readonly units: bigint;
+  /** The part of it that was taken only because it would have lapsed. */
+  readonly lapsing: bigint;
 }
 
 export interface Value {

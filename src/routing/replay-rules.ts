@@ -9,6 +9,7 @@ import type { Asker } from './consider.ts';
 import { DEFAULT_QUEUE_SECONDS, type TenantPolicy } from './policy.ts';
 import { measure, offerKey } from './replay-chance.ts';
 import type { LaneRule } from './replay-lanes.ts';
+import type { ReplayPacks } from './replay-lapsing.ts';
 import type { PastRequest, ReplayAsker, ReplayTerms } from './replay-terms.ts';
 
 /** What is tried; everything that is absent stays as it is. */
@@ -31,6 +32,8 @@ export interface ReplayGround {
   readonly tenantOf: (tenant: string) => Omit<Asker, 'keyProviders'> & { readonly concurrency: number | null };
   /** The lane of an offer and its slots today. */
   readonly laneOf: (offer: Offer) => LaneRule;
+  /** The packs that are registered; they count while no other package is tried. */
+  readonly packs?: ReplayPacks;
 }
 
 /** The requests as the rules leave them, and the terms that they are replayed on. */
@@ -71,6 +74,7 @@ export function underRules(
       },
       measured: measure(past.flatMap(({ seen }) => seen)),
       seed: rules.seed,
+      ...(ground.packs && rules.packageId === null && { packs: ground.packs }),
     },
   };
 }

@@ -7,6 +7,7 @@ import type { Asker } from './consider.ts';
 import type { RequestRouting } from './policy.ts';
 import type { Measured, SeenAttempt } from './replay-chance.ts';
 import type { LaneRule } from './replay-lanes.ts';
+import type { ReplayPacks } from './replay-lapsing.ts';
 
 /** One request of the past. */
 export interface PastRequest {
@@ -41,4 +42,6 @@ export interface ReplayTerms {
   /** By `offerKey`. */
   readonly measured: ReadonlyMap<string, Measured>;
   readonly seed: number;
+  /** The packs that units are drawn from; absent: every unit costs its price. */
+  readonly packs?: ReplayPacks;
 }

@@ -25,6 +25,7 @@ import {
   takeSlot,
   trafficIn,
 } from './replay-lanes.ts';
+import { LapsingUnits } from './replay-lapsing.ts';
 import { type ReplayDraw, worthOf } from './replay-money.ts';
 import { addAttempt, NOTHING_YET, type Outcome } from './replay-tally.ts';
 import type { PastRequest, ReplayAsker, ReplayTerms } from './replay-terms.ts';
@@ -51,11 +52,17 @@ interface Run {
   outcome: Outcome;
   startedAtMs: number | null;
   /** Where it goes once there is a slot. */
-  waitsFor: Offer | null;
+  waitsFor: Place | null;
+}
+
+/** An offer that was chosen, and the prepaid units that are taken there only because they would lapse. */
+interface Place {
+  readonly offer: Offer;
+  readonly lapsing: bigint;
 }
 
 type Event = { readonly atMs: number; readonly number: number; readonly run: Run } & (
-  | { readonly kind: 'ended'; readonly offer: Offer; readonly fate: Fate }
+  | ({ readonly kind: 'ended'; readonly fate: Fate } & Place)
   | { readonly kind: 'too_late' }
 );
 
@@ -65,6 +72,7 @@ interface World {
   readonly events: TinyQueue<Event>;
   readonly outcomes: Outcome[];
   readonly draws: ReplayDraw[];
+  readonly lapsing: LapsingUnits;
   eventsMade: number;
 }
 
@@ -108,6 +116,7 @@ function newWorld(terms: ReplayTerms): World {
     events: new TinyQueue<Event>([], (a, b) => a.atMs - b.atMs || rank(a) - rank(b) || a.number - b.number),
     outcomes: [],
     draws: [],
+    lapsing: new LapsingUnits(terms.packs ?? null),
     eventsMade: 0,
   };
 }
@@ -118,7 +127,7 @@ const rank = ({ kind }: Event): number => (kind === 'ended' ? 0 : 1);
 function pass(world: World, untilMs: number): void {
   for (let next = world.events.peek(); next !== undefined && next.atMs <= untilMs; next = world.events.peek()) {
     world.events.pop();
-    if (next.kind === 'ended') ended(world, next.run, next.offer, next.fate, next.atMs);
+    if (next.kind === 'ended') ended(world, next.run, next, next.fate, next.atMs);
     else if (leave(world.lanes, next.run)) giveUp(world, next.run, next.atMs);
   }
 }
@@ -132,7 +141,7 @@ function arrive(world: World, past: PastRequest, number: number): void {
     asker: { ...asker, keyProviders: past.keyProviders },
     sellers: terms.sellers,
     cards: terms.cards,
-    conditionsOf: (offer) => conditionsOf(world, offer),
+    conditionsOf: (offer) => conditionsOf(world, offer, past.atMs),
     nowMs: terms.pricedAtMs ?? past.atMs,
   });
   const offers = route.flatMap(({ offer }) => offer ?? []);
@@ -154,7 +163,7 @@ function arrive(world: World, past: PastRequest, number: number): void {
 }
 
 /** What is known of the offer in the replay, at this moment of it. */
-function conditionsOf({ terms, lanes }: World, offer: Offer): Conditions {
+function conditionsOf({ terms, lanes, lapsing, draws }: World, offer: Offer, nowMs: number): Conditions {
   const rule = terms.laneOf(offer);
   const measured = terms.measured.get(offerKey(offer)) ?? UNMEASURED;
   const { running, queued } = trafficIn(lanes, rule);
@@ -164,13 +173,14 @@ function conditionsOf({ terms, lanes }: World, offer: Offer): Conditions {
     queuedAhead: queued,
     generationSeconds: medianSeconds(measured),
     successRate: successRateOf(measured),
+    lapsing: lapsing.of(offer.account, nowMs, draws),
   };
 }
 
 /** What `optionsOf` looks at. */
 function toStored(offer: Offer): StoredCandidate {
   const { provider, account, model, capability, quote } = offer;
-  const money = { cost: quote.costMicros, price: quote.priceMicros, failed: quote.failed };
+  const money = { cost: quote.costMicros, price: quote.priceMicros, failed: quote.failed, units: quote.units };
   const unused = { lines: [], card: null, rate: null, score: null, excluded: null };
   return { provider, account, model, upstream: capability.upstream, ...money, ...unused };
 }
@@ -183,17 +193,19 @@ function advance(world: World, run: Run, nowMs: number): void {
   else if (!chosen || nowMs >= lastInstantOf(run)) giveUp(world, run, nowMs);
   else if (!start(world, run, chosen, nowMs)) {
     run.waitsFor = chosen;
-    queue(world.lanes, world.terms.laneOf(chosen), run);
+    queue(world.lanes, world.terms.laneOf(chosen.offer), run);
     put(world, { kind: 'too_late', atMs: lastInstantOf(run), run });
   }
 }
 
 /** The option that the gateway would take at this moment, by the time that is left to wait. */
-function chooseOf(world: World, run: Run, options: readonly Option[], nowMs: number): Offer | null {
+function chooseOf(world: World, run: Run, options: readonly Option[], nowMs: number): Place | null {
   const queueSeconds = Math.max(0, lastInstantOf(run) - nowMs) / SECOND_MS;
   const offerOf = (option: Option): Offer => present(run.offers.get(offerKey(option)), 'the offer of an option');
-  const best = choose(options, { ...run.choosing, queueSeconds }, (option) => conditionsOf(world, offerOf(option)));
-  return best && offerOf(best.option);
+  const best = choose(options, { ...run.choosing, queueSeconds }, (option) =>
+    conditionsOf(world, offerOf(option), nowMs),
+  );
+  return best && { offer: offerOf(best.option), lapsing: best.lapsing };
 }
 
 const lastInstantOf = ({ startedAtMs, past, asker }: Run): number =>
@@ -207,11 +219,12 @@ function put(world: World, event: Unnumbered<Event>): void {
 }
 
 /** Sends the job there if there is a slot; false when there is none. */
-function start(world: World, run: Run, offer: Offer, nowMs: number): boolean {
+function start(world: World, run: Run, { offer, lapsing }: Place, nowMs: number): boolean {
   if (!takeSlot(world.lanes, world.terms.laneOf(offer), run.tenant, offer.quote.priceMicros)) return false;
   run.startedAtMs ??= nowMs;
+  world.lapsing.took(offer.account, lapsing);
   const fate = fateOf(world.terms, run, offer);
-  put(world, { kind: 'ended', atMs: nowMs + Math.round(fate.seconds * SECOND_MS), run, offer, fate });
+  put(world, { kind: 'ended', atMs: nowMs + Math.round(fate.seconds * SECOND_MS), run, offer, lapsing, fate });
   return true;
 }
 
@@ -225,13 +238,14 @@ function fateOf({ measured, seed }: ReplayTerms, { past, failures }: Run, offer:
   return drawFate({ seed, jobId: past.id, offer, earlier, measured: measured.get(key) ?? UNMEASURED, charged });
 }
 
-function ended(world: World, run: Run, offer: Offer, fate: Fate, nowMs: number): void {
+function ended(world: World, run: Run, { offer, lapsing }: Place, fate: Fate, nowMs: number): void {
   const rule = world.terms.laneOf(offer);
   freeSlot(world.lanes, rule, run.tenant, offer.quote.priceMicros);
+  world.lapsing.ended(offer.account, lapsing);
   const value = worthOf(world.terms, run.past, run.asker, offer);
   run.outcome = addAttempt(run.outcome, { offer, kind: fate.kind, charged: fate.charged, value });
   if (fate.kind === null) {
-    if (value.units > 0n) world.draws.push({ account: offer.account, atMs: nowMs, units: value.units });
+    if (value.units > 0n) world.draws.push({ account: offer.account, atMs: nowMs, units: value.units, lapsing });
     finish(world, run, nowMs, null);
   } else run.failures.push({ account: offer.account, model: offer.model, kind: fate.kind });
   fill(world, rule.lane, nowMs);

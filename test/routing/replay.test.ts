@@ -320,9 +320,29 @@ describe('packs in a replay', () => {
   it('are drawn on by what is delivered, at the price of their units', () => {
     const { draws, outcomes } = replay(burst(2), terms);
     expect(outcomes.map(({ costMicros }) => costMicros)).toEqual([usd(0.294), usd(0.294)]);
-    expect(draws).toEqual(
-      [100, 101].map((after) => ({ account: 'units', atMs: MADE_AT_MS + after * 1_000, units: unitsOf(3) })),
-    );
+    const drawn = { account: 'units', units: unitsOf(3), lapsing: 0n };
+    expect(draws).toEqual([100, 101].map((after) => ({ ...drawn, atMs: MADE_AT_MS + after * 1_000 })));
+  });
+
+  it('are burned where they would lapse, each unit once, at the price of the cheapest other', () => {
+    const lasting = { id: 'pack', units: unitsOf(6), boughtAtMs: MADE_AT_MS - 9 * DAY_MS };
+    const dearUnits = replaySeller('units', { unitPrice: ratio('0.18') });
+    const known = replayTerms({ sellers: [replaySeller('cheap'), dearUnits] });
+    const at = (expiresAtMs: number, firstClipAtMs: number | null = MADE_AT_MS - 5 * DAY_MS) => {
+      const shelves = new Map([['units', { packs: [{ ...lasting, expiresAtMs }], draws: [] }]]);
+      return replay(burst(3), { ...known, packs: { shelves, firstClipAtMs } });
+    };
+    const { outcomes, draws } = at(MADE_AT_MS + DAY_MS);
+    expect(outcomes.map(({ provider, priceMicros }) => [provider, priceMicros])).toEqual([
+      ['units', usd(0.5)],
+      ['units', usd(0.5)],
+      ['cheap', usd(0.5)],
+    ]);
+    expect(draws.map(({ lapsing }) => lapsing)).toEqual([unitsOf(3), unitsOf(3)]);
+    // Without a day of traffic, or with none left, every unit costs its price.
+    const cheap = ['cheap', 'cheap', 'cheap'];
+    expect(at(MADE_AT_MS + DAY_MS, null).outcomes.map(({ provider }) => provider)).toEqual(cheap);
+    expect(at(MADE_AT_MS - 1).outcomes.map(({ provider }) => provider)).toEqual(cheap);
   });
 
   it('are bought as they are needed, and what is left in them lapses', () => {
