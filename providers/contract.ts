@@ -255,6 +255,17 @@ export interface ProviderSettings {
   readonly optionalVariables?: readonly string[];
 }
 
+/**
+ * How a provider that may answer a repeated submission (same key, same body) with the task of the first is asked again.
+ * It is believed of no account until `reelay live` has seen it there.
+ */
+export interface KeyReplay {
+  /** The first one is given this long to come through before it is repeated. */
+  readonly afterMs: number;
+  /** An older key is never repeated: the provider may have forgotten it, and would buy again. */
+  readonly withinMs: number;
+}
+
 export interface Provider<Credentials, Handle extends Json> {
   readonly id: string;
   readonly name: string;
@@ -267,6 +278,8 @@ export interface Provider<Credentials, Handle extends Json> {
   readonly media: MediaRules;
   /** How long a finished video stays downloadable. */
   readonly linkLifeMs: number;
+  /** Only where a repeated submission may be answered with the first one's task; absent, nothing is ever repeated. */
+  readonly keyReplay?: KeyReplay;
   readonly submit: Exchange<Credentials, Submission, Submitted<Handle>>;
   readonly poll: Exchange<Credentials, Handle, Pending<Handle> | Finished>;
   /** Looks for the task of an attempt whose answer was lost; only where the provider keeps our tag. */

@@ -39,7 +39,10 @@ export interface Connection {
 
 /** A provider without its type parameters: data about it, and `connect`. */
 export interface AnyProvider
-  extends Pick<Provider<never, never>, 'id' | 'name' | 'settings' | 'capabilities' | 'media' | 'linkLifeMs'> {
+  extends Pick<
+    Provider<never, never>,
+    'id' | 'name' | 'settings' | 'capabilities' | 'media' | 'linkLifeMs' | 'keyReplay'
+  > {
   readonly hooks?: Hooks<Json>;
   /** Whether files can be given to the provider's own keeping. */
   readonly takesUploads: boolean;
@@ -50,6 +53,7 @@ export interface AnyProvider
 /** Wraps an adapter so that stored JSON is decoded through its own schemas on every way in. */
 export function defineProvider<Credentials, Handle extends Json>(provider: Provider<Credentials, Handle>): AnyProvider {
   const { id, name, settings, capabilities, media, linkLifeMs, submit, find, upload, quote, balance, hooks } = provider;
+  const { keyReplay } = provider;
   return {
     id,
     name,
@@ -57,6 +61,7 @@ export function defineProvider<Credentials, Handle extends Json>(provider: Provi
     capabilities,
     media,
     linkLifeMs,
+    ...(keyReplay && { keyReplay }),
     takesUploads: upload !== undefined,
     ...(hooks && { hooks }),
     connect(variables) {

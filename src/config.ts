@@ -51,6 +51,8 @@ export interface Config {
   readonly leaseMs: number;
   /** How long a circuit stays open the first time. */
   readonly circuitMs: number;
+  /** Of no variable: how long a lost submission is given before it may be repeated; each provider's own when absent. */
+  readonly resendAfterMs?: number;
   readonly retentionMs: number;
   readonly storePrompts: boolean;
   readonly defaultModel: string;

@@ -1,18 +1,18 @@
 /** Wires the gateway up from its configuration, starts it, and stops it well. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
 import { connectAccount, sellersOf } from './accounts.ts';
 import { type Config, isLoopback } from './config.ts';
-import { createMint, type Random, systemRandom } from './ground/id.ts';
+import { createMint, systemRandom } from './ground/id.ts';
 import { createLog, type Log } from './ground/log.ts';
-import { Secret } from './ground/secret.ts';
 import { HOUR_MS, slewed, systemClock } from './ground/time.ts';
 import { createApp } from './http/app.ts';
 import { DEFAULT_ALIASES } from './http/normalise.ts';
 import { Alarms } from './jobs/alarms.ts';
+import { CIRCUITS_EVERY_MS, CircuitWatch } from './jobs/circuit-watch.ts';
 import type { Deps } from './jobs/deps.ts';
 import { DiskWatch } from './jobs/disk.ts';
 import { DriftWatch } from './jobs/drift-watch.ts';
@@ -27,6 +27,7 @@ import { sweepLeftovers } from './jobs/sweep.ts';
 import { Worker } from './jobs/worker.ts';
 import { fillSums } from './ledger/rollup-audit.ts';
 import { ensureSandboxTenant } from './ledger/sandbox-tenant.ts';
+import { ownSecret } from './own-secret.ts';
 import { loadRateCards } from './pricing/cards.ts';
 import { type Sandbox, startSandbox } from './sandbox/sandbox.ts';
 
@@ -96,6 +97,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
       doubtMs: config.doubtMs,
       leaseMs: config.leaseMs,
       circuitMs: config.circuitMs,
+      ...(config.resendAfterMs !== undefined && { resendAfterMs: config.resendAfterMs }),
       retentionMs: config.retentionMs,
       storePrompts: config.storePrompts,
       publicUrl: config.publicUrl,
@@ -117,7 +119,12 @@ export async function startGateway(config: Config): Promise<Gateway> {
   const books = new StartAudit({ ...jobs, checkFile: () => quickCheck(config.dataDir) });
   const unclean = await books.begin();
   const drift = new DriftWatch(jobs);
-  const rounds = [new Rounds(jobs, HOUR_MS, () => drift.look()), new Rounds(jobs, HOUR_MS, () => reconcile(jobs))];
+  const circuits = new CircuitWatch(jobs);
+  const rounds = [
+    new Rounds(jobs, HOUR_MS, () => drift.look()),
+    new Rounds(jobs, HOUR_MS, () => reconcile(jobs)),
+    new Rounds(jobs, CIRCUITS_EVERY_MS, () => circuits.look()),
+  ];
   await database.write((tx) => forgetOtherProcesses(tx, jobs.processId));
   await database.write(fillSums);
   const packs = new PackBook(jobs);
@@ -156,18 +163,6 @@ export async function startGateway(config: Config): Promise<Gateway> {
   const wires = [wire, downloads, sender];
   const stop = () => stopAll({ server, worker, notifier, alarms, packs, beside, sandbox, wires, database, log });
   return { url: addressOf(server, config.host), stop };
-}
-
-/** A secret of this installation, made at the first start and kept beside the data, readable by its owner only. */
-function ownSecret(folder: string, name: string, random: Random): Secret {
-  const path = join(folder, name);
-  try {
-    return new Secret(readFileSync(path, 'utf8').trim());
-  } catch {
-    const made = Buffer.from(random.bytes(32)).toString('base64');
-    writeFileSync(path, `${made}\n`, { mode: 0o600, flag: 'wx' });
-    return new Secret(made);
-  }
 }
 
 async function listen(fetch: Parameters<typeof createAdaptorServer>[0]['fetch'], config: Config): Promise<Server> {

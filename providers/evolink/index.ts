@@ -5,7 +5,7 @@
  * cancelling, and no looking up by a key of ours: its list of tasks names neither prompt nor key.
  */
 import { z } from 'zod';
-import { HOUR_MS } from '../../src/ground/time.ts';
+import { HOUR_MS, MINUTE_MS } from '../../src/ground/time.ts';
 import { isSuccess, protocolError, read } from '../answers.ts';
 import type { Exchange, Submission, Submitted } from '../contract.ts';
 import { defineProvider } from '../define.ts';
@@ -23,7 +23,7 @@ const submit: Exchange<Credentials, Submission, Submitted<Handle>> = {
   request: (submission, context) => ({
     method: 'POST',
     path: '/v1/videos/generations',
-    // Known from the vendor's client only; nothing relies on it being honoured.
+    // Known from the vendor's client only: see `keyReplay`.
     headers: { ...headersFor(context.credentials), 'idempotency-key': submission.attemptId },
     body: bodyOf(submission),
   }),
@@ -52,6 +52,12 @@ export const evolink = defineProvider<Credentials, Handle>({
   // Addresses only: base64 goes through the files host.
   media: {},
   linkLifeMs: 24 * HOUR_MS,
+  /**
+   * The vendor's own client repeats a paid create at most once, under the same key, and waits a minute where the outcome
+   * is unknown (deeplearning-goethe/evolink-cli, services/http-policy.js, 2026-11). How long a key is kept nobody says:
+   * no longer is relied on than a clip usually takes.
+   */
+  keyReplay: { afterMs: MINUTE_MS, withinMs: 5 * MINUTE_MS },
   submit,
   poll: {
     request: ({ taskId }, context) => ({

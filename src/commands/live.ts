@@ -10,14 +10,16 @@ import { type Config, processEnvironment, readConfig } from '../config.ts';
 import { GatewayError } from '../ground/errors.ts';
 import { createMint, systemRandom } from '../ground/id.ts';
 import { formatUsd, type Micros, toUsdNumber, usd } from '../ground/money.ts';
-import { MINUTE_MS, systemClock, utcDay } from '../ground/time.ts';
+import { MINUTE_MS, SECOND_MS, systemClock, utcDay } from '../ground/time.ts';
 import type { VideoRequest } from '../ground/video-request.ts';
 import { parseFields } from '../http/fields.ts';
 import { MediaReader } from '../http/media-fields.ts';
 import { DEFAULT_ALIASES, normalise } from '../http/normalise.ts';
-import { type LiveDeps, LiveFailure, type LiveReport, priceLive, runLive } from '../live/live.ts';
+import { type LiveDeps, LiveFailure, type LiveRepeat, type LiveReport, priceLive, runLive } from '../live/live.ts';
 import { Recorder } from '../live/record.ts';
+import { findListener, type Listener, tellLater } from '../live/tell.ts';
 import { loadRateCards } from '../pricing/cards.ts';
+import { StoreUnavailable } from '../store/database.ts';
 import { openDiskFiles } from '../store/files.ts';
 import { ProviderWire } from '../wire/call.ts';
 import { Downloader } from '../wire/download.ts';
@@ -36,6 +38,10 @@ interface Options {
   readonly output: string;
   readonly minutes: string;
   readonly replay?: true;
+  readonly replayAfter?: string;
+  /** False: no gateway is told what the repeat has shown. */
+  readonly tell: boolean;
+  readonly url?: string;
   readonly yes?: true;
   readonly json?: true;
 }
@@ -47,7 +53,7 @@ export function addLiveCommand(program: Command): void {
   program
     .command('live')
     .description('make one real, PAID clip at one provider and record its answers as fixtures')
-    .argument('<provider>', `one of ${names}; its key is read from the environment, as the gateway does`)
+    .argument('<provider>', `one of ${names}, or an account of reelay.yaml; its key is read as the gateway reads it`)
     .option('--prompt <text>', 'what the video shows', 'a red kite over dunes at sunrise')
     .option('--model <model>', 'model', 'kling-v3')
     .option('--seconds <n>', "length in seconds (default: the model's usual)")
@@ -58,7 +64,10 @@ export function addLiveCommand(program: Command): void {
     .option('--record <folder>', 'where the fixtures go (default: test/providers/recorded/<provider> in a checkout)')
     .option('-o, --output <folder>', 'where the clip goes', 'live')
     .option('--minutes <n>', 'how long to wait for the clip', '30')
-    .option('--replay', 'send the same submission again to learn whether the provider replays it; may cost twice')
+    .option('--replay', 'send the same submission again to learn whether the account replays it; may cost twice')
+    .option('--replay-after <seconds>', 'how old the key is to be by then (default: the oldest that is relied on)')
+    .option('--url <url>', 'the running gateway that is told of it (default: REELAY_URL, then REELAY_DATA_DIR)')
+    .option('--no-tell', 'tell no gateway what the repeat has shown')
     .option('-y, --yes', 'do not ask before spending')
     .option('--json', 'print the report as JSON')
     .action((provider: string, options: Options) => run(provider, options));
@@ -73,14 +82,17 @@ async function run(providerId: string, options: Options): Promise<void> {
       attemptId: createMint(systemClock, systemRandom)('att'),
       limitMicros: limitOf(options.limit),
       replay: options.replay === true,
+      replayAfterMs: replayAfterMs(deps, options),
       deadlineMs: deps.clock.nowMs() + Number(options.minutes) * MINUTE_MS,
     };
+    const listener = await listenerOf(config, deps, options);
     const offer = await priceLive(deps, order);
     const { quote } = offer;
     deps.tell(`${deps.account.id} asks ${formatUsd(quote.costMicros)} (card ${quote.card.id} ${quote.card.effective})`);
     await confirm(options);
     const report = await withBar(deps, options, (drawn) => runLive(drawn, order, offer));
-    tellReport(report, quote.costMicros, deps, options);
+    const told = await tellGateway(report, listener, deps);
+    tellReport(report, quote.costMicros, told, { deps, options });
   } catch (error) {
     if (error instanceof LiveFailure) throw new Failure(`${error.message}${recordedNote(deps.recorder)}`);
     if (error instanceof GatewayError) throw new Failure(error.message, 2);
@@ -91,7 +103,8 @@ async function run(providerId: string, options: Options): Promise<void> {
 }
 
 async function depsOf(config: Config, providerId: string, options: Options): Promise<LiveDeps> {
-  const account = config.accounts.find(({ provider }) => provider.id === providerId);
+  const ofId = config.accounts.find(({ id }) => id === providerId);
+  const account = ofId ?? config.accounts.find(({ provider }) => provider.id === providerId);
   if (!account) {
     const provider = PROVIDERS.find(({ id }) => id === providerId);
     if (!provider) throw new Failure(`there is no provider "${providerId}"; there are ${names}`, 2);
@@ -168,8 +181,43 @@ async function withBar(
   }
 }
 
-function tellReport(report: LiveReport, costMicros: Micros, deps: LiveDeps, options: Options): void {
-  const { taskId, file, facts, finished, replayed } = report;
+/** How old the key is to be when it is repeated. Throws a Failure of words for what is no number of seconds. */
+function replayAfterMs({ account }: LiveDeps, { replayAfter }: Options): number {
+  if (replayAfter === undefined) return account.provider.keyReplay?.withinMs ?? 0;
+  if (/^\d{1,5}$/.test(replayAfter)) return Number(replayAfter) * SECOND_MS;
+  throw new Failure(`--replay-after: expected whole seconds up to 99999, got ${JSON.stringify(replayAfter)}`, 2);
+}
+
+/** The gateway that will hear what the repeat shows, found before anything is bought; null where none would use it. */
+async function listenerOf(config: Config, { account, tell }: LiveDeps, options: Options): Promise<Listener | null> {
+  if (options.replay !== true || !options.tell) return null;
+  if (account.provider.keyReplay) return await findListener(config, account, options.url);
+  tell(`the gateway repeats nothing at ${account.provider.name}, whatever is learnt here`);
+  return null;
+}
+
+/** Tells the gateway; what went wrong with that is told to the user, with the command that does it later. */
+async function tellGateway(report: LiveReport, listener: Listener | null, deps: LiveDeps): Promise<string | null> {
+  if (!report.repeat || !listener) return null;
+  try {
+    await listener.tell(report.repeat, deps.clock.nowMs());
+    return listener.name;
+  } catch (error) {
+    if (!(error instanceof Failure || error instanceof StoreUnavailable)) throw error;
+    deps.tell(`the gateway did not hear of it: ${error.message}. When it runs, tell it with`);
+    deps.tell(tellLater(deps.account, report.repeat));
+    process.exitCode = 1;
+    return null;
+  }
+}
+
+function tellReport(
+  report: LiveReport,
+  costMicros: Micros,
+  told: string | null,
+  { deps, options }: { readonly deps: LiveDeps; readonly options: Options },
+): void {
+  const { taskId, file, facts, finished, repeat } = report;
   const path = join(options.output, file);
   if (options.json) {
     const { usage } = finished;
@@ -179,7 +227,7 @@ function tellReport(report: LiveReport, costMicros: Micros, deps: LiveDeps, opti
       facts,
       usage,
       costUsd: toUsdNumber(costMicros),
-      replayed,
+      ...(repeat && { replayed: repeat.replays, heldSeconds: repeat.heldMs / SECOND_MS, toldGateway: told }),
       recorded: deps.recorder.files,
     });
     return;
@@ -188,7 +236,16 @@ function tellReport(report: LiveReport, costMicros: Micros, deps: LiveDeps, opti
   printLine(`saved ${path}: ${facts.width}x${facts.height}, ${length}, ${facts.hasAudio ? 'with' : 'without'} sound`);
   const reported = finished.usage ? `${finished.usage.quantity} ${finished.usage.unit}` : 'nothing';
   printLine(`the card said ${formatUsd(costMicros)}; the provider reports ${reported}`);
+  if (repeat) printLine(repeatLine(repeat, told));
   printLine(`recorded ${deps.recorder.files.join(', ')}`);
+}
+
+/** What the repeat means for the gateway, for people. */
+function repeatLine({ replays, heldMs }: LiveRepeat, told: string | null): string {
+  const seen = replays
+    ? `the account replays a key that is ${Math.floor(heldMs / SECOND_MS)} s old`
+    : 'the account does not replay: nothing will be sent again';
+  return told === null ? `${seen} (no gateway was told)` : `${seen}; the gateway of ${told} knows`;
 }
 
 const recordedNote = ({ files }: Recorder): string => (files.length === 0 ? '' : ` (recorded: ${files.join(', ')})`);

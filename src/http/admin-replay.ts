@@ -59,8 +59,11 @@ const replayAnswer = z.object({
   notes: z.array(z.string()),
 });
 
+/** What a replay asks of the front. */
+type ReplayDeps = Pick<FrontDeps, 'jobs' | 'sellers' | 'packs' | 'conditionsOf'>;
+
 /** The admin route of replays. One runs at a time; another waits for it. */
-export function replayAdminRoutes(deps: FrontDeps): Route[] {
+export function replayAdminRoutes(deps: ReplayDeps): Route[] {
   let turn: Promise<unknown> = Promise.resolve();
   return [
     {
@@ -84,7 +87,7 @@ interface Ran extends ReplayReport {
   readonly toMs: number;
 }
 
-async function run(deps: FrontDeps, body: ReplayBody): Promise<Ran> {
+async function run(deps: ReplayDeps, body: ReplayBody): Promise<Ran> {
   const { jobs: job } = deps;
   const nowMs = job.clock.nowMs();
   const { fromMs, toMs } = periodOf(body, nowMs);
@@ -117,7 +120,7 @@ function periodOf({ from, to }: ReplayBody, nowMs: number): { fromMs: number; to
 }
 
 /** Throws a 400 that lists what there is for a tenant, provider, package or account that there is not. */
-async function check({ jobs, sellers }: FrontDeps, body: ReplayBody, cardsDay: string): Promise<void> {
+async function check({ jobs, sellers }: ReplayDeps, body: ReplayBody, cardsDay: string): Promise<void> {
   const { tenant, policy = {}, limits = {}, package: tried } = body;
   if (tenant !== undefined && !(await jobs.database.read((tx) => findTenant(tx, tenant)))) {
     throw new GatewayError('not_found', { message: 'There is no such tenant.', param: 'tenant' });

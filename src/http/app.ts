@@ -11,6 +11,7 @@ import { billRoutes } from './bill.ts';
 import { budgetAdminRoutes, budgetRoutes } from './budgets.ts';
 import type { App, Ctx, Env, FrontDeps } from './context.ts';
 import { mountProviderRoutes } from './hooks.ts';
+import { keyReplayAdminRoutes } from './key-replays.ts';
 import { Metrics } from './metrics.ts';
 import { modelRoutes } from './models.ts';
 import { openApiDocument } from './openapi.ts';
@@ -100,6 +101,7 @@ export function adminRouteTable(deps: FrontDeps, callers: Authenticator): Route[
     ...billRoutes(deps),
     ...packageAdminRoutes(deps),
     ...providerAdminRoutes(deps),
+    ...keyReplayAdminRoutes(deps),
     ...jobListRoutes(deps),
     ...operationAdminRoutes(deps),
     ...replayAdminRoutes(deps),

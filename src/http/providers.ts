@@ -5,9 +5,12 @@ import { SECOND_MS } from '../ground/time.ts';
 import { laneOf } from '../jobs/lane.ts';
 import { putAccountSettings } from '../jobs/outlook-rows.ts';
 import { type AccountStock, takeStocks } from '../jobs/packages.ts';
+import { keyReplaysByAccount } from '../jobs/resend-rows.ts';
+import type { KeyReplayRow } from '../store/schema-resend.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
 import { bodyOf, listed, listOf, toSeconds } from './admin-shapes.ts';
 import type { Ctx, FrontDeps } from './context.ts';
+import { keyReplaySchema, showKeyReplay } from './key-replays.ts';
 import { packageSchema, showPack } from './pack-shapes.ts';
 import type { Route } from './route-table.ts';
 
@@ -53,6 +56,7 @@ const accountSchema = z
     slots: z.number().int(),
     running: z.number().int(),
     waiting: z.number().int(),
+    key_replay: keyReplaySchema.nullable().meta({ description: 'Null: not tried, see reelay live --replay.' }),
     lanes: z.array(lane),
     offers: z.array(offer),
     packages: z.array(packageSchema),
@@ -83,10 +87,10 @@ export function providerAdminRoutes(deps: FrontDeps): Route[] {
 
 async function list(deps: FrontDeps, c: Ctx): Promise<Response> {
   await deps.worker.outlook.refresh();
-  const stocks = await takeStocks(deps.jobs);
+  const known = await whatIsKnown(deps);
   return listed(
     c,
-    [...deps.jobs.accounts.values()].map((account) => show(deps, account, stocks)),
+    [...deps.jobs.accounts.values()].map((account) => show(deps, account, known)),
   );
 }
 
@@ -121,7 +125,7 @@ async function patch(deps: FrontDeps, c: Ctx): Promise<Response> {
   await outlook.refresh();
   queue.wake();
   return c.json({
-    ...show(deps, account, await takeStocks(deps.jobs)),
+    ...show(deps, account, await whatIsKnown(deps)),
     enabled,
     isolated,
     concurrency,
@@ -134,7 +138,17 @@ const shownOf = ({ enabled, isolated, concurrency }: Pick<ShownAccount, 'enabled
   concurrency,
 });
 
-function show({ worker, jobs }: FrontDeps, account: ProviderAccount, stocks: readonly AccountStock[]): ShownAccount {
+/** What is shown of accounts and read from the store. */
+interface Known {
+  readonly stocks: readonly AccountStock[];
+  readonly replays: ReadonlyMap<string, KeyReplayRow>;
+}
+
+async function whatIsKnown({ jobs }: FrontDeps): Promise<Known> {
+  return { stocks: await takeStocks(jobs), replays: await jobs.database.read(keyReplaysByAccount) };
+}
+
+function show({ worker, jobs }: FrontDeps, account: ProviderAccount, { stocks, replays }: Known): ShownAccount {
   const { outlook } = worker;
   const { enabled, isolated, concurrency } = outlook.settingsOf(account.id);
   const models = [...new Set(account.provider.capabilities.map(({ model }) => model))];
@@ -154,6 +168,7 @@ function show({ worker, jobs }: FrontDeps, account: ProviderAccount, stocks: rea
     slots,
     running: sum('running'),
     waiting: sum('waiting'),
+    key_replay: showKeyReplay(jobs, account, replays.get(account.id) ?? null),
     lanes,
     offers: offersOf(account).map(({ model, upstream }) => showOffer(worker, { account: account.id, model, upstream })),
     packages: stocks

@@ -31,6 +31,8 @@ export interface JobSettings {
   readonly leaseMs: number;
   /** How long a circuit stays open the first time; 30 s when absent. */
   readonly circuitMs?: number;
+  /** How long a lost submission is given before it is sent again, where that is allowed; the provider's own when absent. */
+  readonly resendAfterMs?: number;
   readonly retentionMs: number;
   /** Where this gateway is reached from outside; null: no links, no webhooks. */
   readonly publicUrl: string | null;

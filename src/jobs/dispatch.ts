@@ -3,13 +3,14 @@ import { SECOND_MS } from '../ground/time.ts';
 import type { Option } from '../routing/choose.ts';
 import { readDecision, routeOf, type StoredCandidate } from '../routing/decision.ts';
 import type { Waiter } from '../routing/fair.ts';
-import { Undo } from '../store/database.ts';
+import { type Tx, Undo } from '../store/database.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
 import { failJob, requestOf } from './close.ts';
 import { type Deps, ENDED, type StepResult } from './deps.ts';
 import { type AttemptHook, makeHook } from './hook.ts';
 import { prepareMedia } from './media.ts';
 import type { Slots } from './queue.ts';
+import { keepSubmission } from './resend.ts';
 import { insertAttempt, takeSlot, updateJob } from './rows.ts';
 import { recordUnprepared, SEND_WITHIN_MS, submissionOf, submitAttempt } from './submit.ts';
 import { isTenantFull } from './tenant-slots.ts';
@@ -47,10 +48,11 @@ export async function dispatchJob(
   });
   const media = await prepareMedia(deps, requestOf(job), account);
   if ('state' in media) return await recordUnprepared(deps, job, attempt, media);
-  const begun = await beginAttempt(deps, job, attempt, grant.slots);
+  const submission = submissionOf(job, attempt, media, hook);
+  const keep = (tx: Tx) => keepSubmission(tx, deps, account, attempt, submission);
+  const begun = await beginAttempt(deps, job, attempt, { slots: grant.slots, keep });
   slots.settle(job.id, begun);
   if (!begun) return waitsOn(deps, waiter);
-  const submission = submissionOf(job, attempt, media, hook);
   return await submitAttempt(deps, { ...job, attempts: attempt.number }, attempt, account, submission);
 }
 
@@ -71,12 +73,18 @@ function candidateOf(job: JobRow, { account, model }: Option): StoredCandidate {
  * false when the lane or the tenant is full, and nothing is written. A tenant's own limit is counted in the same commit:
  * writers of one store follow each other, so no two of them see the same last place.
  */
-async function beginAttempt(deps: Deps, job: JobRow, attempt: AttemptRow, slots: number): Promise<boolean> {
+async function beginAttempt(
+  deps: Deps,
+  job: JobRow,
+  attempt: AttemptRow,
+  { slots, keep }: { readonly slots: number; readonly keep: (tx: Tx) => Promise<void> },
+): Promise<boolean> {
   return await deps.database.write(async (tx) => {
     await updateJob(tx, job, { attempts: attempt.number });
     if (await isTenantFull(tx, job.tenantId)) throw new Undo(false);
     if (!(await takeSlot(tx, attempt.lane, slots))) throw new Undo(false);
     await insertAttempt(tx, attempt);
+    await keep(tx);
     return true;
   });
 }

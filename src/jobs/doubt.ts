@@ -11,6 +11,7 @@ import { makeHook } from './hook.ts';
 import { attemptMoves } from './job.ts';
 import { prepareMedia } from './media.ts';
 import { giveUp, pollAttempt, readTask } from './poll.ts';
+import { sendOnceMore } from './resend.ts';
 import { attemptOfTask, freeSlot, updateAttempt, updateJob } from './rows.ts';
 import { recordAccepted, SEND_WITHIN_MS, submissionOf, submitAttempt } from './submit.ts';
 
@@ -30,7 +31,8 @@ const NO_MEDIA: SubmissionMedia = { references: [], dynamicMasks: [] };
  * Looks after an attempt whose submission was never answered, or whose task has vanished.
  *
  * Found by its tag, it runs on. Proven absent where the provider refuses a repeated tag, it is sent again under the
- * same tag. Everything else waits: for a webhook, for a person, for the deadline of doubt.
+ * same tag. Where the account was seen to replay a repeated key, it is sent once more. Everything else waits: for a
+ * webhook, for a person, for the deadline of doubt.
  */
 export async function lookAfterDoubt(
   deps: Deps,
@@ -51,6 +53,8 @@ export async function lookAfterDoubt(
     const adopted = await adoptAnnounced(deps, job, attempt, account, attempt.announcedTaskId);
     if (adopted) return adopted;
   }
+  const again = await sendOnceMore(deps, job, attempt, account, lookAgainMs(deps, job, attempt));
+  if (again) return again;
   const { find } = account.connection;
   if (!find) return (await goOnInDoubt(deps, job, attempt)) ?? lookAgain(deps, job, attempt);
   const outcome = await look(deps, find, submissionOf(job, attempt, NO_MEDIA, null), account);
@@ -155,8 +159,12 @@ async function freeSlotOf(deps: Deps, job: JobRow, attempt: AttemptRow): Promise
 
 /** Soon at first, then every half minute, and in time for the deadline of doubt. */
 function lookAgain(deps: Deps, job: JobRow, attempt: AttemptRow): StepResult {
+  return dueIn(lookAgainMs(deps, job, attempt));
+}
+
+function lookAgainMs(deps: Deps, job: JobRow, attempt: AttemptRow): number {
   const nowMs = deps.clock.nowMs();
   const ageMs = nowMs - attempt.createdAtMs;
   const endsInMs = Math.min(attempt.createdAtMs + deps.settings.doubtMs, job.deadlineAtMs) - nowMs;
-  return dueIn(Math.max(0, Math.min(Math.max(SECOND_MS, ageMs / 2), LOOK_AGAIN_MAX_MS, endsInMs)));
+  return Math.max(0, Math.min(Math.max(SECOND_MS, ageMs / 2), LOOK_AGAIN_MAX_MS, endsInMs));
 }

@@ -20,7 +20,8 @@ export const JOB_TRANSITIONS = {
 
 /**
  * `submitting` is written before the submission leaves. `in_doubt`: it was sent, or may have been, and the answer was
- * never seen; it goes back to `submitting` only after proof that no task exists, under the same tag.
+ * never seen; it goes back to `submitting` only after proof that no task exists, or once where the account was seen to
+ * replay, each under the same tag.
  */
 export const ATTEMPT_TRANSITIONS = {
   submitting: ['running', 'in_doubt', 'failed', 'cancelled'],

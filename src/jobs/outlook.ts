@@ -185,11 +185,13 @@ export class Outlook {
     return believedSlots(this.slotsGiven(account), this.refusals(account, lane), this.deps.clock.nowMs());
   }
 
-  /** The tasks that may run at once before anything was refused. */
+  /**
+   * The tasks that may run at once before anything was refused: what an operator says in place of what is configured,
+   * and never more than the pack that is drawn on allows, because that limit is the provider's.
+   */
   slotsGiven(account: ProviderAccount): number {
-    const set = this.settings.get(account.id)?.concurrency ?? null;
-    if (set !== null) return set;
-    return Math.min(account.slots, this.packs.concurrencyOf(account.id) ?? account.slots);
+    const wanted = this.settings.get(account.id)?.concurrency ?? account.slots;
+    return Math.min(wanted, this.packs.concurrencyOf(account.id) ?? wanted);
   }
 
   private refusals(account: ProviderAccount, lane: string): number[] {

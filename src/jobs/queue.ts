@@ -1,9 +1,10 @@
 import { sumMicros } from '../ground/money.ts';
 import { SECOND_MS } from '../ground/time.ts';
-import { type LaneOption, type Place, planQueue, type QueueState, type Waiter } from '../routing/fair.ts';
+import { type LaneOption, type Place, type Plan, planQueue, type QueueState, type Waiter } from '../routing/fair.ts';
 import type { Conditions } from '../routing/score.ts';
 import type { Deps } from './deps.ts';
 import { offerOf } from './lane.ts';
+import { Lines } from './lines.ts';
 import type { Outlook } from './outlook.ts';
 
 /** The right to try for one slot. Only the row decides whether it is had; until then nobody else is sent for it. */
@@ -30,6 +31,23 @@ export interface Slots {
 /** Circuits close and limits recover while nothing happens, so those who wait are looked at again by themselves. */
 const LOOK_EVERY_MS = 5 * SECOND_MS;
 const PLACES_FOR_MS = SECOND_MS;
+/** At most this share of the time goes into reckoning places: they are told, and decide nothing. */
+const PLACES_SHARE = 0.05;
+
+/** The places of all who wait, as they were reckoned last. */
+interface Places extends Pick<Plan, 'queuedIn'> {
+  readonly atMs: number;
+  readonly tookMs: number;
+  readonly byJob: Plan['places'];
+  /** Slots were dealt out since. */
+  changed: boolean;
+}
+
+/** Whether places are to be reckoned anew: after a deal or a second, but not before that is due again by its cost. */
+function isWorn({ atMs, tookMs, changed }: Places, nowMs: number): boolean {
+  const ageMs = nowMs - atMs;
+  return (changed || ageMs > PLACES_FOR_MS) && ageMs >= tookMs / PLACES_SHARE;
+}
 
 type QueueDeps = Pick<Deps, 'clock' | 'log' | 'accounts'>;
 
@@ -41,18 +59,16 @@ export class SlotQueue implements Slots {
   private readonly deps: QueueDeps;
   private readonly outlook: Outlook;
   private readonly onGrant: (jobId: string) => void;
-  private readonly waiters = new Map<string, Waiter>();
-  /** How many jobs of each tenant wait, by the lane of their first choice. */
-  private readonly lines = new Map<string, Map<string, number>>();
-  /** How many jobs could use each lane, with an option of it. */
-  private readonly wanted = new Map<string, { readonly option: LaneOption; waiters: number }>();
+  private readonly lines = new Lines();
   private readonly grants = new Map<string, Grant & { readonly waiter: Waiter }>();
   /** Jobs that took their slot in the step that is under way. */
   private readonly begun = new Set<string>();
   private looking: Promise<void> | null = null;
   private lookAgain: Promise<void> | null = null;
   private cancelLook: (() => void) | null = null;
-  private places: { readonly atMs: number; readonly byJob: ReadonlyMap<string, Place> } | null = null;
+  private places: Places | null = null;
+  /** Jobs that wait and came after those places were reckoned. */
+  private readonly since = new Set<string>();
   private stopped = false;
 
   /** `onGrant` is called when the turn of a job has come that was told to wait. */
@@ -115,65 +131,62 @@ export class SlotQueue implements Slots {
 
   /** Where the job stands in the queue; null when it does not wait, or for nothing that has a length. */
   placeOf(jobId: string): Place | null {
-    if (!this.waiters.has(jobId)) return null;
+    const waiter = this.lines.get(jobId);
+    if (!waiter) return null;
     const nowMs = this.deps.clock.monotonicMs();
-    if (this.places === null || nowMs - this.places.atMs > PLACES_FOR_MS || !this.places.byJob.has(jobId)) {
-      this.places = { atMs: nowMs, byJob: planQueue(this.state()).places };
+    if (this.places === null || isWorn(this.places, nowMs)) {
+      const { places, queuedIn } = planQueue(this.state());
+      const tookMs = this.deps.clock.monotonicMs() - nowMs;
+      this.places = { atMs: nowMs, tookMs, byJob: places, queuedIn, changed: false };
+      this.since.clear();
     }
-    return this.places.byJob.get(jobId) ?? null;
+    const { byJob } = this.places;
+    return this.since.has(jobId) ? this.lastPlaceOf(waiter, this.places) : (byJob.get(jobId) ?? null);
   }
 
   /** Whether the job is waiting for a slot at this moment. */
   isWaiting(jobId: string): boolean {
-    return this.waiters.has(jobId);
+    return this.lines.get(jobId) !== undefined;
   }
 
-  /**
-   * How many jobs a new one of this tenant would find before it in the lane: its own, and of each other tenant as many
-   * as are served until its turn. A job counts in the lane of its first choice.
-   */
+  /** How many jobs a new one of this tenant would find before it in the lane. */
   aheadOf(tenantId: string, lane: string): number {
-    const tenants = this.lines.get(lane) ?? new Map<string, number>();
-    const own = tenants.get(tenantId) ?? 0;
-    const others = [...tenants].filter(([id]) => id !== tenantId);
-    return others.reduce((sum, [, count]) => sum + Math.min(count, own + 1), own);
+    return this.lines.aheadOf(tenantId, lane);
   }
 
   /** Jobs that wait for the lane, as the one of their first choice. */
   waitingIn(lane: string): number {
-    return [...(this.lines.get(lane)?.values() ?? [])].reduce((sum, count) => sum + count, 0);
+    return this.lines.waitingIn(lane);
   }
 
   /** Billionths of prepaid units that the jobs will draw which wait for the account as their first choice. */
   unitsAwaited(account: string): bigint {
-    const firsts = [...this.waiters.values()].flatMap(({ options }) => options[0] ?? []);
-    return firsts.reduce((sum, option) => (option.account === account ? sum + option.units : sum), 0n);
+    return this.lines.unitsAwaited(account);
   }
 
   private enter(waiter: Waiter): void {
-    this.exit(waiter.jobId);
-    this.waiters.set(waiter.jobId, waiter);
-    this.count(waiter, 1);
+    if (!this.isWaiting(waiter.jobId)) this.since.add(waiter.jobId);
+    this.lines.enter(waiter);
   }
 
   private exit(jobId: string): void {
-    const waiter = this.waiters.get(jobId);
-    if (waiter && this.waiters.delete(jobId)) this.count(waiter, -1);
+    this.lines.exit(jobId);
+    this.since.delete(jobId);
   }
 
-  private count({ options, tenantId }: Waiter, change: 1 | -1): void {
-    for (const option of options) {
-      const wanted = this.wanted.get(option.lane) ?? { option, waiters: 0 };
-      wanted.waiters += change;
-      if (wanted.waiters > 0) this.wanted.set(option.lane, wanted);
-      else this.wanted.delete(option.lane);
-    }
-    const lane = options[0]?.lane ?? '';
-    const tenants = this.lines.get(lane) ?? new Map<string, number>();
-    this.lines.set(lane, tenants);
-    const count = (tenants.get(tenantId) ?? 0) + change;
-    if (count > 0) tenants.set(tenantId, count);
-    else tenants.delete(tenantId);
+  /** The place of a job that came after those were reckoned: behind all of them, which is the latest it can be. */
+  private lastPlaceOf(waiter: Waiter, { queuedIn }: Places): Place | null {
+    const state = this.state();
+    const behindAll: QueueState = {
+      ...state,
+      lines: [[waiter]],
+      laneOf: (option) => {
+        const { slots, taken } = state.laneOf(option);
+        return { slots, taken: taken + queuedIn(option.lane) };
+      },
+    };
+    const place = planQueue(behindAll).places.get(waiter.jobId);
+    return place ? { ...place, position: place.position + queuedIn(place.option.lane) } : null;
   }
 
   /** One look for all who ask while the one before is under way: it began before they came. */
@@ -199,14 +212,14 @@ export class SlotQueue implements Slots {
       this.dealOut();
     } finally {
       this.cancelLook?.();
-      const waits = this.waiters.size > 0 && !this.stopped;
+      const waits = this.lines.size > 0 && !this.stopped;
       this.cancelLook = waits ? this.deps.clock.after(LOOK_EVERY_MS, () => this.wake()) : null;
     }
   }
 
   private dealOut(): void {
-    if (this.waiters.size === 0) return;
-    this.places = null;
+    if (this.lines.size === 0) return;
+    if (this.places) this.places.changed = true;
     const state = this.state();
     for (const { waiter, option, panic, lapsing } of planQueue(state, true).grants) {
       this.exit(waiter.jobId);
@@ -223,8 +236,8 @@ export class SlotQueue implements Slots {
     const promised = [...this.grants.values()];
     return {
       nowMs: this.deps.clock.nowMs(),
-      waiters: [...this.waiters.values()],
-      lanes: [...this.wanted.values()].map(({ option }) => option),
+      lines: this.lines.ofTenants(),
+      lanes: this.lines.lanes(),
       laneOf: ({ lane, account }) => {
         const own = this.deps.accounts.get(account);
         const granted = promised.filter((grant) => grant.option.lane === lane).length;

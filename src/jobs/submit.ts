@@ -159,7 +159,7 @@ export async function recordRefused(
 }
 
 /** A task may exist: the attempt keeps its slot and its hold, and is looked for. */
-async function recordDoubt(deps: Deps, job: JobRow, attempt: AttemptRow, detail: string): Promise<StepResult> {
+export async function recordDoubt(deps: Deps, job: JobRow, attempt: AttemptRow, detail: string): Promise<StepResult> {
   const nowMs = deps.clock.nowMs();
   await deps.database.write(async (tx) => {
     await updateJob(tx, job, {

@@ -1,5 +1,5 @@
 /** What operators are told besides budgets: written down with what raised it, told from the row until it is heard. */
-import { and, asc, desc, eq, gt, lte } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, inArray, lte, max } from 'drizzle-orm';
 import type { Mint } from '../ground/id.ts';
 import { toUnixSeconds } from '../ground/time.ts';
 import type { Tx } from '../store/database.ts';
@@ -38,6 +38,17 @@ export async function lastAlarm(tx: Tx, type: AlarmType, subject: string): Promi
     .orderBy(desc(alarms.id))
     .limit(1);
   return row ?? null;
+}
+
+/** The last alarm of each subject among those of these types; with `subject`, of that one alone. */
+export async function lastOfSubjects(tx: Tx, types: readonly AlarmType[], subject?: string): Promise<AlarmRow[]> {
+  const ofTypes = inArray(alarms.type, [...types]);
+  const latest = tx
+    .select({ id: max(alarms.id) })
+    .from(alarms)
+    .where(subject === undefined ? ofTypes : and(ofTypes, eq(alarms.subject, subject)))
+    .groupBy(alarms.subject);
+  return await tx.select().from(alarms).where(inArray(alarms.id, latest));
 }
 
 /** The alarms that are due to the operator, oldest first; those made before `sinceMs` are news no more. */

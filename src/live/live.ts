@@ -5,7 +5,7 @@
 import type { Failure, Finished, Json, ProviderResponse, Submission, Submitted } from '../../providers/contract.ts';
 import type { BoundExchange } from '../../providers/define.ts';
 import { ceilToMicros, formatUsd, type Micros, ratio, sumMicros } from '../ground/money.ts';
-import type { Clock } from '../ground/time.ts';
+import { type Clock, SECOND_MS } from '../ground/time.ts';
 import type { VideoRequest } from '../ground/video-request.ts';
 import { inspectVideo, type VideoFacts } from '../jobs/inspect.ts';
 import { judgeSubmission } from '../jobs/verdict.ts';
@@ -48,6 +48,8 @@ export interface LiveOrder {
   readonly limitMicros: Micros;
   /** Sends the same submission again with the same key, to learn whether the provider replays it. Costs twice at worst. */
   readonly replay: boolean;
+  /** How old the key is to be by then: the gateway relies on no older one. */
+  readonly replayAfterMs: number;
   readonly deadlineMs: number;
 }
 
@@ -56,8 +58,14 @@ export interface LiveReport {
   readonly file: string;
   readonly facts: VideoFacts;
   readonly finished: Finished;
-  /** The account replayed the first answer to a repeated submission; absent when it was not tried. */
-  readonly replayed?: boolean;
+  /** What came of the repeated submission; absent when it was not tried. */
+  readonly repeat?: LiveRepeat;
+}
+
+/** Whether the account gave the task of the first submission again, and how old the key was at least. */
+export interface LiveRepeat {
+  readonly replays: boolean;
+  readonly heldMs: number;
 }
 
 /** Prices the order on the card, and at the provider where it tells for free. Throws a LiveFailure above the limit. */
@@ -93,11 +101,19 @@ function assertWithin(order: LiveOrder, priceMicros: Micros, by: string): void {
 export async function runLive(deps: LiveDeps, order: LiveOrder, offer: Offer): Promise<LiveReport> {
   const submission = await submissionOf(deps, order, offer);
   const submitted = await submitOnce(deps, submission);
+  const answeredAtMs = deps.clock.monotonicMs();
   deps.tell(`task ${submitted.taskId}`);
-  const replayed = order.replay ? await submitAgain(deps, submission, submitted) : undefined;
   const finished = await waitFor(deps, order, submitted);
   const { file, facts } = await save(deps, order, finished);
-  return { taskId: submitted.taskId, file, facts, finished, ...(replayed !== undefined && { replayed }) };
+  const report = { taskId: submitted.taskId, file, facts, finished };
+  if (!order.replay) return report;
+  const leftMs = order.replayAfterMs - (deps.clock.monotonicMs() - answeredAtMs);
+  if (leftMs > 0) {
+    deps.tell(`the clip is saved; the same submission is sent again in ${Math.ceil(leftMs / SECOND_MS)} s`);
+    await deps.pause(leftMs);
+  }
+  const heldMs = Math.floor(deps.clock.monotonicMs() - answeredAtMs);
+  return { ...report, repeat: { replays: await submitAgain(deps, submission, submitted), heldMs } };
 }
 
 async function submissionOf(deps: LiveDeps, order: LiveOrder, offer: Offer): Promise<Submission> {
@@ -151,7 +167,10 @@ async function submitAgain(deps: LiveDeps, submission: Submission, first: Submit
   const { submit } = deps.account.connection;
   const request = submit.request(submission, deps.clock.nowMs());
   const answer = await deps.wire.submit(deps.account.target, request, () => true);
-  if (answer.kind !== 'answered') throw new LiveFailure(`the repeated submission was not answered: ${answer.detail}`);
+  if (answer.kind !== 'answered') {
+    const known = 'the clip is saved; whether the account replays is not known, and it may have bought a second one';
+    throw new LiveFailure(`the repeated submission was not answered (${answer.detail}): ${known}`);
+  }
   const outcome = submit.response(answer.response, submission);
   const replayed = outcome.state === 'submitted' && outcome.taskId === first.taskId;
   const again = outcome.state === 'submitted' ? `task ${outcome.taskId}` : `${outcome.kind}, ${outcome.detail}`;

@@ -2,6 +2,7 @@
  * The fair queue: which waiting job gets which free slot. Tenants are served by deficit, in dollars in flight: whoever
  * has the least running comes next, its oldest job first; so a flood waits behind itself, not before others. Pure.
  */
+import TinyQueue from 'tinyqueue';
 import { type Micros, sumMicros, ZERO_MICROS } from '../ground/money.ts';
 import { SECOND_MS } from '../ground/time.ts';
 import { choose, type Option } from './choose.ts';
@@ -43,7 +44,8 @@ export interface InFlight {
 
 export interface QueueState {
   readonly nowMs: number;
-  readonly waiters: readonly Waiter[];
+  /** The jobs that wait: a line for each tenant, oldest first (`linesOf`). Whoever is asked often keeps them so. */
+  readonly lines: readonly (readonly Waiter[])[];
   /** One option of each lane that somebody waits for. */
   readonly lanes: readonly LaneOption[];
   readonly laneOf: (option: LaneOption) => Lane;
@@ -69,6 +71,8 @@ export interface Plan {
   }[];
   /** The places of those that wait on; a job that nothing may be sent for now has none. */
   readonly places: ReadonlyMap<string, Place>;
+  /** How many of them wait in the lane. */
+  readonly queuedIn: (lane: string) => number;
 }
 
 /** Counts of one plan, as it goes. */
@@ -88,13 +92,13 @@ export function planQueue(state: QueueState, onlyGrants = false): Plan {
   const counts: Counts = { lanes: new Map(), probed: new Set(), lapsing: new Map() };
   const grants: Plan['grants'][number][] = [];
   const places = new Map<string, Place>();
+  const queuedIn = (lane: string): number => counts.lanes.get(lane)?.queued ?? 0;
   let room = onlyGrants ? freeLanes(state, counts) : Number.POSITIVE_INFINITY;
   // With everything full, as it mostly is while a flood waits, nobody need be put in order.
-  if (room <= 0) return { grants, places };
-  for (const { waiter, line } of inFairOrder(state)) {
+  if (room <= 0) return { grants, places, queuedIn };
+  for (const { waiter, line } of inFairOrder(state, onlyGrants)) {
     if (room <= 0) break;
     const full = line.tasks >= line.tasksMax;
-    if (full && onlyGrants) continue;
     const chosen = choose(waiter.options, choosingNow(waiter, state.nowMs), (option) =>
       conditionsNow(state, counts, option),
     );
@@ -117,55 +121,69 @@ export function planQueue(state: QueueState, onlyGrants = false): Plan {
       grants.push({ waiter, option, panic, lapsing });
     }
   }
-  return { grants, places };
+  return { grants, places, queuedIn };
 }
 
-/** The waiting jobs of one tenant, oldest first, and what it has in flight with what this plan has given it. */
+/** The waiting jobs as a state holds them: each tenant's own, oldest first. */
+export function linesOf(waiters: readonly Waiter[]): Waiter[][] {
+  const lines = new Map<string, Waiter[]>();
+  for (const waiter of waiters.toSorted(byAge)) {
+    const line = lines.get(waiter.tenantId) ?? [];
+    lines.set(waiter.tenantId, line);
+    line.push(waiter);
+  }
+  return [...lines.values()];
+}
+
+/** Older jobs first; of two that are equally old, always the same one. */
+export function byAge(a: Waiter, b: Waiter): number {
+  return a.createdAtMs - b.createdAtMs || (a.jobId < b.jobId ? -1 : a.jobId > b.jobId ? 1 : 0);
+}
+
+/** The waiting jobs of one tenant as a plan goes through them, and what it has in flight with what the plan gave it. */
 interface Line {
-  readonly jobs: Waiter[];
+  readonly jobs: readonly Waiter[];
   readonly tasksMax: number;
-  next: number;
+  /** Whose turn it is in this line, and at which place in it that one stands. */
+  head: Waiter;
+  at: number;
   tasks: number;
   micros: Micros;
 }
 
 /**
  * The waiting jobs in the order in which they are served: always the tenant with the fewest dollars in flight, counting
- * what it was just given; its oldest job first.
+ * what it was just given; its oldest job first. With `onlyGrants` a tenant that has all the tasks it may is left out.
  */
-function* inFairOrder({ waiters, inFlightOf }: QueueState): Generator<{ waiter: Waiter; line: Line }> {
-  const lines = new Map<string, Line>();
-  for (const waiter of waiters) {
-    const line = lines.get(waiter.tenantId);
-    if (line) line.jobs.push(waiter);
-    else {
-      const { tasksMax, ...running } = inFlightOf(waiter.tenantId);
-      const most = tasksMax ?? Number.POSITIVE_INFINITY;
-      lines.set(waiter.tenantId, { jobs: [waiter], next: 0, ...running, tasksMax: most });
-    }
-  }
-  for (const line of lines.values()) line.jobs.sort(byAge);
-  for (;;) {
-    let least: { readonly line: Line; readonly waiter: Waiter } | null = null;
-    for (const line of lines.values()) {
-      const waiter = line.jobs[line.next];
-      if (waiter && (least === null || isServedBefore({ line, waiter }, least))) least = { line, waiter };
-    }
-    if (least === null) return;
-    least.line.next += 1;
-    least.line.micros = sumMicros(least.line.micros, least.waiter.holdMicros);
-    yield least;
+function* inFairOrder(
+  { lines, inFlightOf }: QueueState,
+  onlyGrants: boolean,
+): Generator<{ waiter: Waiter; line: Line }> {
+  const turns = new TinyQueue<Line>(
+    lines.flatMap((jobs): Line[] => {
+      const [head] = jobs;
+      if (!head) return [];
+      const { tasks, micros, tasksMax } = inFlightOf(head.tenantId);
+      return [{ jobs, head, at: 0, tasks, micros, tasksMax: tasksMax ?? Number.POSITIVE_INFINITY }];
+    }),
+    byTurn,
+  );
+  for (let line = turns.pop(); line; line = turns.pop()) {
+    if (onlyGrants && line.tasks >= line.tasksMax) continue;
+    const waiter = line.head;
+    line.micros = sumMicros(line.micros, waiter.holdMicros);
+    yield { waiter, line };
+    line.at += 1;
+    const next = line.jobs[line.at];
+    if (!next) continue;
+    line.head = next;
+    turns.push(line);
   }
 }
 
-type Head = { readonly line: Line; readonly waiter: Waiter };
-
-function isServedBefore(a: Head, b: Head): boolean {
-  return a.line.micros === b.line.micros ? byAge(a.waiter, b.waiter) < 0 : a.line.micros < b.line.micros;
+function byTurn(a: Line, b: Line): number {
+  return a.micros === b.micros ? byAge(a.head, b.head) : a.micros < b.micros ? -1 : 1;
 }
-
-const byAge = (a: Waiter, b: Waiter): number =>
-  a.createdAtMs - b.createdAtMs || (a.jobId < b.jobId ? -1 : a.jobId > b.jobId ? 1 : 0);
 
 /** The time that is left to wait counts, not the time that there was at admission. */
 function choosingNow({ choosing, untilMs }: Waiter, nowMs: number): Choosing {

@@ -66,17 +66,41 @@ export function healthOf(outcomes: readonly Outcome[], terms: HealthTerms): Heal
   };
 }
 
+/** The time since a circuit opened, as long as it has not closed again; probes that failed belong to the same spell. */
+export interface Spell {
+  readonly openedAtMs: number;
+  /** Until when it was to stay open at first. */
+  readonly untilMs: number;
+  /** The failures, lost answers among them, that opened it. */
+  readonly failures: number;
+}
+
+/**
+ * The spell that a circuit is in after these outcomes, in the order of time; null when it is closed. Pure. What opened
+ * the circuit does not change with time, so the same outcomes give the same spell to whoever looks, and whenever.
+ */
+export function spellOf(outcomes: readonly Outcome[], terms: Omit<HealthTerms, 'nowMs'>): Spell | null {
+  return foldCircuit(outcomes, terms).spell;
+}
+
 interface Circuit {
   openUntilMs: number | null;
   timesOpened: number;
   inARow: number;
+  /** The outcomes that `inARow` is the weight of. */
+  failuresInARow: number;
   probesGood: number;
+  spell: Spell | null;
   /** Outcomes of the last minute, oldest first. */
   window: { readonly atMs: number; readonly bad: number }[];
 }
 
-function foldCircuit(outcomes: readonly Outcome[], terms: HealthTerms): Circuit {
-  const circuit: Circuit = { openUntilMs: null, timesOpened: 0, inARow: 0, probesGood: 0, window: [] };
+type OpeningTerms = Omit<HealthTerms, 'nowMs'>;
+
+const FRESH = { openUntilMs: null, timesOpened: 0, inARow: 0, failuresInARow: 0, probesGood: 0, spell: null } as const;
+
+function foldCircuit(outcomes: readonly Outcome[], terms: OpeningTerms): Circuit {
+  const circuit: Circuit = { ...FRESH, window: [] };
   for (const outcome of outcomes) {
     const bad = badnessOf(outcome);
     if (bad === null) continue;
@@ -102,31 +126,40 @@ function badnessOf({ kind }: Outcome): number | null {
   }
 }
 
-function passClosed(circuit: Circuit, { atMs }: Outcome, bad: number, terms: HealthTerms): void {
+function passClosed(circuit: Circuit, { atMs }: Outcome, bad: number, terms: OpeningTerms): void {
   circuit.inARow = bad === 0 ? 0 : circuit.inARow + bad;
+  circuit.failuresInARow = bad === 0 ? 0 : circuit.failuresInARow + 1;
   circuit.window.push({ atMs, bad });
   while ((circuit.window[0]?.atMs ?? atMs) <= atMs - WINDOW_MS) circuit.window.shift();
   const badSum = circuit.window.reduce((sum, seen) => sum + seen.bad, 0);
   const mostlyBad =
     circuit.window.length >= WINDOW_OUTCOMES && badSum >= circuit.window.length * WINDOW_BAD_SHARE && bad > 0;
-  if (circuit.inARow >= FAILURES_IN_A_ROW || mostlyBad) open(circuit, atMs, terms);
+  if (circuit.inARow < FAILURES_IN_A_ROW && !mostlyBad) return;
+  const seen = mostlyBad ? circuit.window.filter((outcome) => outcome.bad > 0).length : 0;
+  const failures = Math.max(circuit.failuresInARow, seen);
+  const untilMs = open(circuit, atMs, terms);
+  circuit.spell = { openedAtMs: atMs, untilMs, failures };
 }
 
-function passHalfOpen(circuit: Circuit, { atMs }: Outcome, bad: number, terms: HealthTerms): void {
+function passHalfOpen(circuit: Circuit, { atMs }: Outcome, bad: number, terms: OpeningTerms): void {
   if (bad > 0) {
     open(circuit, atMs, terms);
     return;
   }
   circuit.probesGood += 1;
   if (circuit.probesGood < GOOD_TO_CLOSE) return;
-  Object.assign(circuit, { openUntilMs: null, timesOpened: 0, inARow: 0, probesGood: 0, window: [] });
+  Object.assign(circuit, { ...FRESH, window: [] });
 }
 
-function open(circuit: Circuit, atMs: number, terms: HealthTerms): void {
+/** Opens it, for the first time or again. Until when. */
+function open(circuit: Circuit, atMs: number, terms: OpeningTerms): number {
   const timesOpened = circuit.timesOpened + 1;
   const jitter = 1 + JITTER_SHARE * spread(`${terms.name} ${atMs}`);
   const openMs = Math.min(OPEN_MAX_MS, Math.round(terms.openMs * timesOpened * jitter));
-  Object.assign(circuit, { openUntilMs: atMs + openMs, timesOpened, inARow: 0, probesGood: 0, window: [] });
+  const openUntilMs = atMs + openMs;
+  const { spell } = circuit;
+  Object.assign(circuit, { ...FRESH, window: [], openUntilMs, timesOpened, spell });
+  return openUntilMs;
 }
 
 /** A number in [-1, 1] that the text alone decides (FNV-1a): the jitter of a fold has to come out the same each time. */
@@ -162,7 +195,7 @@ export interface Standing {
 }
 
 /** A balance that was empty is believed for this long; then one job asks again. */
-const EMPTY_FOR_MS = 5 * MINUTE_MS;
+export const EMPTY_FOR_MS = 5 * MINUTE_MS;
 
 /** Why nothing may be sent there, whoever else is left: isolation, money, key. Null when nothing stands in the way. */
 export function shutReason({ enabled, isolated, shut, offerRefusedAtMs }: Standing, nowMs: number): string | null {

@@ -14,22 +14,27 @@ export interface Letter {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** How a letter leaves. */
+export type Send = (url: string, letter: Letter) => void;
+
 /** Signs the announcements of an emulator whose provider has one secret per account (Standard Webhooks' own format). */
 export const SANDBOX_HOOK_SECRET = `whsec_${Buffer.from('the secret of the sandbox').toString('base64')}`;
 
 const COPIES_WHEN_DUPLICATED = 3;
 
-/** Sends an announcement when a task has ended, to loopback only; after a restart those that are still owed. */
+/** Sends an announcement when a task has ended; after a restart those that are still owed. */
 export class Announcer {
   /** How the provider writes and signs; null for one that announces nothing. */
   write: ((task: EmulatedTask) => Letter) | null = null;
   private readonly tasks: TaskStore;
   private readonly clock: Clock;
+  private readonly send: Send;
   private readonly waiting = new Set<() => void>();
 
-  constructor(tasks: TaskStore, clock: Clock) {
+  constructor(tasks: TaskStore, clock: Clock, send: Send = sendToLoopback) {
     this.tasks = tasks;
     this.clock = clock;
+    this.send = send;
   }
 
   plan(task: EmulatedTask): void {
@@ -48,9 +53,9 @@ export class Announcer {
   private announce(task: EmulatedTask): void {
     if (this.write === null || task.hookUrl === null) return;
     const letter = this.write(task);
-    if (task.fault === 'forged_hook') send(task.hookUrl, forged(letter));
+    if (task.fault === 'forged_hook') this.send(task.hookUrl, forged(letter));
     const copies = task.fault === 'duplicate_hook' ? COPIES_WHEN_DUPLICATED : 1;
-    for (let copy = 0; copy < copies; copy += 1) send(task.hookUrl, letter);
+    for (let copy = 0; copy < copies; copy += 1) this.send(task.hookUrl, letter);
     this.tasks.change(task.id, { announcedAtMs: this.clock.nowMs() });
   }
 }
@@ -66,7 +71,7 @@ function forged(letter: Letter): Letter {
 }
 
 /** One attempt; a receiver that is away misses it, as the gateway must be able to bear. */
-function send(url: string, { body, headers }: Letter): void {
+function sendToLoopback(url: string, { body, headers }: Letter): void {
   if (!/^http:\/\/(127\.0\.0\.1|localhost)[:/]/.test(url)) return;
   const delivery = request(
     url,

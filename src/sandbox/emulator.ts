@@ -4,7 +4,7 @@ import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { z } from 'zod';
 import type { Clock } from '../ground/time.ts';
-import { Announcer, type Hook } from './announcer.ts';
+import { Announcer, type Hook, type Send } from './announcer.ts';
 import { type ClipOrder, makeClip } from './clip.ts';
 import type { EmulatorContext } from './context.ts';
 import { type Fault, FaultDesk } from './faults.ts';
@@ -13,9 +13,13 @@ import type { EmulatedTask, TaskStore } from './tasks.ts';
 export interface EmulatorOptions {
   readonly tasks: TaskStore;
   readonly clock: Clock;
-  /** How long a generation takes. */
-  readonly seconds: number;
+  /** How long a generation takes; of each clip its own where it says so. */
+  readonly seconds: number | ((order: ClipOrder) => number);
   readonly clipsDir: string;
+  /** The address it believes to have where it is called in this process, and never listens. */
+  readonly origin?: string;
+  /** How an announcement leaves; by HTTP to loopback when absent. */
+  readonly send?: Send;
 }
 
 /** Where a task stands at this moment; derived from its times, so that nothing has to run for it. */
@@ -44,19 +48,22 @@ export class Emulator {
   readonly faults = new FaultDesk();
   /** Requests that a real provider would have refused for their form: a fault of ours. */
   readonly violations: string[] = [];
+  /** Submissions under a key that was used before: answered with the first task, or bought once more. */
+  readonly repeats = { replayed: 0, boughtTwice: 0 };
   /** Tasks that may run at once, per lane; how the limit is met is each provider's own. */
   slots: number;
   private readonly options: EmulatorOptions;
   private readonly announcer: Announcer;
   private readonly most = new Map<string, number>();
   private server: Server | null = null;
-  private origin = '';
+  private origin: string;
 
   constructor(id: string, slots: number, options: EmulatorOptions) {
     this.id = id;
     this.slots = slots;
     this.options = options;
-    this.announcer = new Announcer(options.tasks, options.clock);
+    this.origin = options.origin ?? '';
+    this.announcer = new Announcer(options.tasks, options.clock, options.send);
     this.app.get('/files/:name', (c) => this.file(c));
     this.app.get('/__sandbox/tasks', (c) => c.json(options.tasks.list(id)));
     this.app.get('/__sandbox/violations', (c) => c.json(this.violations));
@@ -99,7 +106,7 @@ export class Emulator {
       emulator: this.id,
       createdAtMs,
       startsAtMs,
-      readyAtMs: given.fault === 'stuck' ? FOREVER_MS : startsAtMs + this.options.seconds * 1_000,
+      readyAtMs: given.fault === 'stuck' ? FOREVER_MS : startsAtMs + this.generationMs(given.order),
       cancelledAtMs: null,
       reads: 0,
       hookUrl: hook?.url ?? null,
@@ -140,8 +147,7 @@ export class Emulator {
   phaseOf(task: EmulatedTask): Phase {
     if (task.cancelledAtMs !== null) return 'cancelled';
     const nowMs = this.nowMs();
-    const generationMs = this.options.seconds * 1_000;
-    if (nowMs < task.startsAtMs + generationMs * QUEUED_SHARE) return 'queued';
+    if (nowMs < task.startsAtMs + this.generationMs(task.order) * QUEUED_SHARE) return 'queued';
     if (nowMs < task.readyAtMs) return 'running';
     return task.fault === 'fail' ? 'failed' : task.fault === 'content' ? 'rejected' : 'done';
   }
@@ -199,9 +205,14 @@ export class Emulator {
     await closed;
   }
 
+  private generationMs(order: ClipOrder): number {
+    const { seconds } = this.options;
+    return (typeof seconds === 'number' ? seconds : seconds(order)) * 1_000;
+  }
+
   private stats(): Record<string, unknown> {
     const lanes = Object.fromEntries([...this.most].map(([lane, most]) => [lane, { now: this.running(lane), most }]));
-    return { tasks: this.options.tasks.count(this.id), slots: this.slots, lanes };
+    return { tasks: this.options.tasks.count(this.id), slots: this.slots, lanes, repeats: this.repeats };
   }
 
   private async listen(port: number): Promise<void> {

@@ -34,6 +34,9 @@ const KEYS: Readonly<Record<string, readonly [Status, string, string]>> = {
   'sandbox-limited': [403, 'model_access_denied', 'the key may not use this model'],
 };
 
+/** An account that takes no notice of a key: each submission under it is bought. */
+const FORGETFUL = 'Bearer sandbox-forgetful';
+
 export function evolinkEmulator(options: EmulatorOptions): Emulator {
   const emulator = new Emulator('evolink', 10, options);
   emulator.announceBy((task) => ({ body: JSON.stringify(showTask(emulator, task)), headers: {} }));
@@ -63,7 +66,8 @@ async function create(emulator: Emulator, c: EmulatorContext): Promise<Response>
     return refuse(c, 400, 'invalid_request', 'Idempotency-Key');
   }
   const known = tag === null ? null : emulator.findByTag(tag);
-  if (known) return replay(emulator, c, known, body);
+  const forgets = c.req.header('authorization') === FORGETFUL;
+  if (known && !forgets) return replay(emulator, c, known, body);
   const model = (body as { model?: unknown } | null)?.model;
   if (typeof model === 'string' && !isModel(model)) {
     emulator.violations.push(`model: ${model.slice(0, 100)} is not sold`);
@@ -77,6 +81,7 @@ async function create(emulator: Emulator, c: EmulatorContext): Promise<Response>
   const fault = emulator.faults.of(c);
   const refusal = await refusedBy(fault, emulator, c);
   if (refusal) return refusal;
+  if (known) emulator.repeats.boughtTwice += 1;
   const { callback_url: url } = checked.value;
   const task = emulator.create({
     id: `task-unified-${Math.floor(emulator.nowMs() / 1_000)}-${randomBytes(4).toString('hex')}`,
@@ -100,6 +105,7 @@ function replay(emulator: Emulator, c: EmulatorContext, known: EmulatedTask, bod
   if (JSON.stringify(known.request) !== JSON.stringify(body)) {
     return refuse(c, 409, 'idempotency_conflict', 'this Idempotency-Key was used for a different request');
   }
+  emulator.repeats.replayed += 1;
   c.header('idempotency-replayed', 'true');
   return c.json(created(emulator, known));
 }

@@ -57,7 +57,11 @@ function emulatedAddress(origin: string, address: string): string {
   return `${origin}${new URL(address).pathname.replace(/\/$/, '')}`;
 }
 
-function accountOf(emulator: Emulator, { sandboxSlots = {} }: SandboxConfig): AccountConfig {
+/** The account that leads to the emulator, with a key that opens nothing else. */
+export function accountOf(
+  emulator: Emulator,
+  { sandboxSlots = {} }: Pick<SandboxConfig, 'sandboxSlots'>,
+): AccountConfig {
   const provider = PROVIDERS.find(({ id }) => id === emulator.id);
   if (!provider) throw new Error(`no provider for the emulator ${emulator.id}`);
   const [names = []] = provider.settings.credentialVariables;

@@ -2,7 +2,14 @@
 import { sql } from 'drizzle-orm';
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 
-export const ALARM_TYPES = ['rate_card.drift', 'provider.drift', 'suspected_cost.open', 'audit.difference'] as const;
+export const ALARM_TYPES = [
+  'rate_card.drift',
+  'provider.drift',
+  'suspected_cost.open',
+  'audit.difference',
+  'circuit.opened',
+  'circuit.closed',
+] as const;
 export type AlarmType = (typeof ALARM_TYPES)[number];
 
 export const alarms = sqliteTable(
@@ -10,7 +17,7 @@ export const alarms = sqliteTable(
   {
     id: text('id').primaryKey(),
     type: text('type').notNull().$type<AlarmType>(),
-    /** What it is about: a row of a rate card, an account. */
+    /** What it is about: a row of a rate card, an account, a model there. */
     subject: text('subject').notNull(),
     /** What is new about it: the same news of one subject is told once. */
     mark: text('mark').notNull(),

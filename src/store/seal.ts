@@ -6,7 +6,7 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /** What a signature is made for: one made for a purpose proves nothing for another. */
-export type SealPurpose = 'media link' | 'hook secret';
+export type SealPurpose = 'media link' | 'hook secret' | 'credential' | 'submission';
 
 /** Encrypts what must be stored but may not lie in clear: signed links, tenants' webhook secrets. AES-256-GCM. */
 export class Sealer {

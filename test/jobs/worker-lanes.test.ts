@@ -15,10 +15,12 @@ interface Rows {
   running: number;
   readonly tasks: Map<string, number>;
   readonly narrow: Set<string>;
+  /** What one plan of the queue takes. */
+  planMs: number;
 }
 
 function openQueue(change: Partial<Rows> = {}) {
-  const rows: Rows = { slots: 1, running: 0, tasks: new Map(), narrow: new Set(), ...change };
+  const rows: Rows = { slots: 1, running: 0, tasks: new Map(), narrow: new Set(), planMs: 0, ...change };
   const clock = new ManualClock();
   const called: string[] = [];
   const outlook = {
@@ -34,7 +36,11 @@ function openQueue(change: Partial<Rows> = {}) {
       micros: ZERO_MICROS,
       tasksMax: rows.narrow.has(tenant) ? 1 : null,
     }),
-    conditionsOf: () => idleConditions(0),
+    // Asked once in a plan: all jobs here want the same offer.
+    conditionsOf: () => {
+      clock.advance(rows.planMs);
+      return idleConditions(0);
+    },
   } as unknown as Outlook;
   const log = { info() {}, warn() {}, error() {}, flush() {} };
   const deps = { clock, log, accounts: new Map([['fal', {}]]) } as unknown as Deps;
@@ -130,4 +136,20 @@ it('those who wait are looked at again by themselves: limits recover while nothi
   clock.advance(5_000);
   await looked();
   expect(called).toEqual(['a']);
+});
+
+it('places are reckoned in a twentieth of the time at most; who comes meanwhile stands behind all of them', async () => {
+  const { queue, rows, clock } = openQueue({ running: 1 });
+  const placesOf = (ids: string): (number | undefined)[] => [...ids].map((id) => queue.placeOf(id)?.position);
+  for (const [number, id] of [...'bcd'].entries()) await queue.ask(waiter(id, number + 2));
+  rows.planMs = 50;
+  expect(placesOf('bcd')).toEqual([1, 2, 3]);
+  rows.planMs = 0;
+  queue.leave('b');
+  await queue.ask(waiter('a', 1));
+  expect(placesOf('abcd')).toEqual([4, undefined, 2, 3]);
+  clock.advance(949);
+  expect(placesOf('acd')).toEqual([4, 2, 3]);
+  clock.advance(1);
+  expect(placesOf('acd')).toEqual([1, 2, 3]);
 });

@@ -6,7 +6,14 @@ import { type Micros, micros, usd } from '../../src/ground/money.ts';
 import { choose, optionsOf } from '../../src/routing/choose.ts';
 import { choosingOf, readDecision, routeOf, writeDecision } from '../../src/routing/decision.ts';
 import { FAILURE_RULES } from '../../src/routing/failure.ts';
-import { type InFlight, type LaneOption, planQueue, type QueueState, type Waiter } from '../../src/routing/fair.ts';
+import {
+  type InFlight,
+  type LaneOption,
+  linesOf,
+  planQueue,
+  type QueueState,
+  type Waiter,
+} from '../../src/routing/fair.ts';
 import { combinePolicy, FALLBACKS, NO_ROUTING, type RequestRouting, SORTS } from '../../src/routing/policy.ts';
 import { decide, type Route } from '../../src/routing/route.ts';
 import { type Conditions, idleConditions } from '../../src/routing/score.ts';
@@ -214,7 +221,7 @@ describe('a queue', () => {
     running: Readonly<Record<string, Partial<InFlight>>> = {},
   ): QueueState => ({
     nowMs: 0,
-    waiters,
+    lines: linesOf(waiters),
     lanes: [...new Map(waiters.flatMap(({ options }) => options.map((each) => [each.lane, each]))).values()],
     laneOf: ({ lane }) => ({ slots: slots[lane] ?? 0, taken: 0 }),
     inFlightOf: (tenantId) => ({ tasks: 0, micros: micros(0n), tasksMax: null, ...running[tenantId] }),

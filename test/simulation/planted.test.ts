@@ -156,6 +156,12 @@ const PLANTED: readonly Planted[] = [
     shows: /a second task for|neither a cost nor suspected/,
   },
   {
+    bug: 'that a submission was sent again is not written down',
+    module: '../../src/jobs/resend-rows.ts',
+    plant: () => ({ markSentAgain: async () => true }),
+    shows: /was sent 3 times/,
+  },
+  {
     bug: 'what a delivered clip cost is not booked',
     module: '../../src/jobs/settlement.ts',
     plant: (real) => ({

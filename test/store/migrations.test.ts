@@ -12,6 +12,7 @@ import * as schema from '../../src/store/schema.ts';
 import { ATTEMPT_STATES, ENTRY_KINDS, JOB_STATES } from '../../src/store/schema.ts';
 import * as alarms from '../../src/store/schema-alarms.ts';
 import * as budgets from '../../src/store/schema-budgets.ts';
+import * as resend from '../../src/store/schema-resend.ts';
 import * as webhooks from '../../src/store/schema-webhooks.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
 import { attemptRow, COMPLETED, FAILED, jobRow, openStoreWithTenant, ROOT, store } from '../support/rows.ts';
@@ -23,12 +24,14 @@ const SPEND_TABLES: readonly SQLiteTable[] = [schema.spend, schema.spendTags, sc
 const WEBHOOK_TABLES: readonly SQLiteTable[] = [webhookEndpoints, webhookEvents, webhookDeliveries];
 const BUDGET_TABLES: readonly SQLiteTable[] = [budgets.budgets, budgets.budgetCounters, budgets.budgetAlerts];
 const ALARM_TABLES: readonly SQLiteTable[] = [alarms.alarms, alarms.accountBalances];
+const RESEND_TABLES: readonly SQLiteTable[] = [resend.keyReplays, resend.keptSubmissions];
 const TABLES: readonly SQLiteTable[] = [
   ...[tenants, apiKeys, jobs, attempts, lanes, entries, processes, accountSettings],
   ...WEBHOOK_TABLES,
   ...SPEND_TABLES,
   ...BUDGET_TABLES,
   ...ALARM_TABLES,
+  ...RESEND_TABLES,
 ];
 const described = TABLES.map((table) => [getTableConfig(table).name, table] as const);
 
