@@ -71,13 +71,14 @@ export class CircuitWatch {
     this.readAtMs = nowMs;
     const told = new Map(last.filter(({ type }) => type === OPENED).map((row) => [row.subject, row]));
     const changed = [...this.facts.changed];
-    this.facts.changed.clear();
     let raised = 0;
     for (const subject of this.subjects) {
       const opened = told.get(subject.name);
       if (!opened && !changed.some((offer) => concerns(offer, subject))) continue;
       if (await this.tell(subject, settings.get(subject.account), opened)) raised += 1;
     }
+    // Only now: what could not be told, because the store refused it, is looked at again.
+    this.facts.changed.clear();
     return raised;
   }
 

@@ -131,6 +131,19 @@ describe('a circuit', () => {
     expect((await set.types()).at(-1)).toBe('circuit.opened kling-v3 failures');
   });
 
+  it('whose alarm the store refuses is told of at the next look', async () => {
+    const set = await setting();
+    let refuse = true;
+    const write: Database['write'] = (work) => (refuse ? Promise.reject(new Error('full')) : set.database.write(work));
+    const database = { ...set.deps.database, read: set.database.read.bind(set.database), write };
+    const watch = new CircuitWatch({ ...set.deps, database });
+    await fails(set, 5);
+    await expect(watch.look()).rejects.toThrow('full');
+    refuse = false;
+    set.clock.advance(10 * MINUTE_MS);
+    expect(await watch.look()).toBe(1);
+  });
+
   it('is each model its own', async () => {
     const set = await setting();
     await fails(set, 5, { model: 'kling-o1', upstream: 'o1' });
@@ -217,6 +230,7 @@ it('alarms of before circuits were told of are kept by the migration, and raised
   const journal = join(older, 'sqlite/meta/_journal.json');
   const known = JSON.parse(readFileSync(journal, 'utf8')) as { entries: { tag: string }[] };
   const at = known.entries.findIndex(({ tag }) => tag === '0011_circuit_alarms');
+  expect(at).toBeGreaterThan(0);
   writeFileSync(journal, JSON.stringify({ ...known, entries: known.entries.slice(0, at) }));
   await openSqlite({ folder, migrationsFolder: older }).close();
   const before = new Sqlite(join(folder, 'reelay.db'));

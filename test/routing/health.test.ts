@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { believedSlots } from '../../src/routing/capacity.ts';
-import { circuitReason, type Health, healthOf, type Outcome, shutReason } from '../../src/routing/health.ts';
+import { circuitReason, type Health, healthOf, type Outcome, shutReason, spellOf } from '../../src/routing/health.ts';
 import { combinePolicy, NO_ROUTING } from '../../src/routing/policy.ts';
 import { decide } from '../../src/routing/route.ts';
 import { idleConditions } from '../../src/routing/score.ts';
@@ -76,6 +76,19 @@ describe('a circuit', () => {
   it('takes only what was sent after it half opened for a probe', () => {
     const late = [...failures(5), outcome(40, 'accepted', 3), outcome(41, 'accepted', 3), outcome(42, 'failed', 4)];
     expect(health(late, 43)).toMatchObject({ circuit: 'half_open', timesOpened: 1 });
+  });
+
+  it('is in one spell from its first opening until it closes, with the failures that opened it', () => {
+    const spell = (outcomes: readonly Outcome[]) => spellOf(outcomes, terms(0));
+    expect(spell(failures(4))).toBeNull();
+    const first = { openedAtMs: at(4), failures: 5, untilMs: health(failures(5), 5).openUntilMs };
+    const down = [...failures(5), outcome(40, 'failed'), outcome(110, 'accepted')];
+    expect([spell(failures(5)), spell(down)]).toEqual([first, first]);
+    expect(spell([...down, outcome(111, 'accepted')])).toBeNull();
+    const mixed = Array.from({ length: 20 }, (_, index) => outcome(index, index % 2 === 0 ? 'accepted' : 'failed'));
+    expect(spell(mixed)).toMatchObject({ openedAtMs: at(19), failures: 10 });
+    const doubts = Array.from({ length: 10 }, (_, index) => outcome(index, 'doubt'));
+    expect(spell(doubts)).toMatchObject({ openedAtMs: at(9), failures: 10 });
   });
 
   it('says why, and lets one job through once it is half open', () => {
