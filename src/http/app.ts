@@ -70,10 +70,8 @@ export function createApp(deps: FrontDeps): App {
   const limited = rateLimited(deps);
   for (const base of ['/v1', '']) {
     for (const path of new Set(tenantRoutes.map((route) => route.path.split('/')[1]))) {
-      app.use(`${base}/${path}`, callers.middleware());
-      app.use(`${base}/${path}/*`, callers.middleware());
-      // hono matches `/videos` by `/videos/*` too: once is enough, and twice would count double.
-      app.use(`${base}/${path}/*`, limited);
+      // hono matches `/videos` by `/videos/*` too: once is enough, and twice would digest the key and count double.
+      app.use(`${base}/${path}/*`, callers.middleware(), limited);
     }
     mount(app, base, tenantRoutes);
   }

@@ -122,6 +122,8 @@ function newAttempt(
     lapsingUnits: lapsing,
     failureKind: null,
     failureDetail: null,
+    readFailures: 0,
+    troubledAtMs: null,
     absences: 0,
     absentAtMs: null,
     createdAtMs: nowMs,

@@ -11,6 +11,9 @@ export const FACTS_AGE_MAX_MS = 6 * HOUR_MS;
 const FACTS_MAX = 600;
 const FACTS_KEPT = 500;
 
+/** Failed reads of one task that count: one task that nobody can read opens a circuit by itself, and no more. */
+const READS_COUNTED = 5;
+
 /** Repeats of submissions at an account: at most this share of a minute's submissions, but at least so many. */
 const REPEAT_SHARE = 0.1;
 const REPEATS_MIN = 3;
@@ -47,7 +50,11 @@ export class Facts {
 }
 
 const isSame = (a: AttemptFact, b: AttemptFact): boolean =>
-  a.state === b.state && a.acceptedAtMs === b.acceptedAtMs && a.endedAtMs === b.endedAtMs;
+  a.state === b.state &&
+  a.acceptedAtMs === b.acceptedAtMs &&
+  a.endedAtMs === b.endedAtMs &&
+  a.readFailures === b.readFailures &&
+  a.troubledAtMs === b.troubledAtMs;
 
 function forgetOldest(known: Map<string, AttemptFact>, nowMs: number): void {
   const byAge = [...known.values()].sort((a, b) => a.createdAtMs - b.createdAtMs);
@@ -56,16 +63,21 @@ function forgetOldest(known: Map<string, AttemptFact>, nowMs: number): void {
   }
 }
 
-/** What the attempts have shown since then, in the order of time. Pure. */
+/**
+ * What the attempts have shown since then, in the order of time. Each read of a task that failed, one after another, is a
+ * failure of the provider; a read that is answered again takes them back. Pure.
+ */
 export function outcomesOf(facts: readonly AttemptFact[], sinceMs: number): Outcome[] {
   const outcomes = facts.flatMap((fact): Outcome[] => {
     const { acceptedAtMs, endedAtMs, createdAtMs: madeAtMs } = fact;
     const end = endedAtMs === null ? null : endKindOf(fact);
+    const unread = fact.troubledAtMs === null ? 0 : Math.min(fact.readFailures, READS_COUNTED);
     return [
       ...(acceptedAtMs === null ? [] : [{ atMs: acceptedAtMs, madeAtMs, kind: 'accepted' as const }]),
       ...(acceptedAtMs === null && fact.state === 'in_doubt'
         ? [{ atMs: madeAtMs, madeAtMs, kind: 'doubt' as const }]
         : []),
+      ...Array.from({ length: unread }, () => ({ atMs: fact.troubledAtMs ?? 0, madeAtMs, kind: 'failed' as const })),
       ...(endedAtMs === null || end === null ? [] : [{ atMs: endedAtMs, madeAtMs, kind: end }]),
     ];
   });
@@ -73,7 +85,9 @@ export function outcomesOf(facts: readonly AttemptFact[], sinceMs: number): Outc
 }
 
 function endKindOf(fact: AttemptFact): 'made' | 'spoiled' | 'failed' | null {
-  if (fact.state === 'succeeded') return 'made';
+  // Trouble after the end: its video could not be had.
+  const isLost = (fact.troubledAtMs ?? 0) > (fact.endedAtMs ?? 0);
+  if (fact.state === 'succeeded') return isLost ? 'spoiled' : 'made';
   const kind = fact.state === 'failed' ? kindOf(fact) : null;
   if (kind === null) return null;
   const { health } = ruleFor(kind);

@@ -16,11 +16,17 @@ export interface AttemptFact {
   readonly createdAtMs: number;
   readonly acceptedAtMs: number | null;
   readonly endedAtMs: number | null;
+  /** Reads of the task that failed one after another, and when that was last news. */
+  readonly readFailures: number;
+  readonly troubledAtMs: number | null;
 }
 
-const { id, jobId, account, model, upstream, lane, state, failureKind, createdAtMs, acceptedAtMs, endedAtMs } =
-  attempts;
-const FACT = { id, jobId, account, model, upstream, lane, state, failureKind, createdAtMs, acceptedAtMs, endedAtMs };
+const { id, jobId, account, model, upstream, lane, state, failureKind } = attempts;
+const { createdAtMs, acceptedAtMs, endedAtMs, readFailures, troubledAtMs } = attempts;
+const FACT = {
+  ...{ id, jobId, account, model, upstream, lane, state, failureKind },
+  ...{ createdAtMs, acceptedAtMs, endedAtMs, readFailures, troubledAtMs },
+};
 
 const answeredSince = (tx: Tx) =>
   tx
@@ -30,6 +36,7 @@ const answeredSince = (tx: Tx) =>
       or(
         and(isNotNull(endedAtMs), gte(endedAtMs, sql.placeholder('sinceMs'))),
         and(isNotNull(acceptedAtMs), gte(acceptedAtMs, sql.placeholder('sinceMs'))),
+        and(isNotNull(troubledAtMs), gte(troubledAtMs, sql.placeholder('sinceMs'))),
       ),
     )
     .prepare();
@@ -42,7 +49,7 @@ const unanswered = (tx: Tx) =>
     .where(and(sql`${state} in ('submitting', 'in_doubt')`, gt(createdAtMs, sql.placeholder('madeSinceMs'))))
     .prepare();
 
-/** The attempts that were accepted or have ended since then, and those that are unanswered and were made since then. */
+/** The attempts that were accepted, have ended or were in trouble since then, and those that are unanswered and were made since then. */
 export async function factsSince(
   tx: Tx,
   since: { readonly sinceMs: number; readonly madeSinceMs: number },

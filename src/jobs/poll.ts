@@ -3,7 +3,8 @@ import { present } from '../ground/assert.ts';
 import { crashPoint } from '../ground/crash.ts';
 import { MINUTE_MS, SECOND_MS } from '../ground/time.ts';
 import { bookCost } from '../ledger/account.ts';
-import type { Tx } from '../store/database.ts';
+import { ruleFor } from '../routing/failure.ts';
+import { StoreUnavailable, type Tx } from '../store/database.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
 import { endAttempt, failJobIn, pricedBy, removeUploads, stampOf } from './close.ts';
@@ -36,6 +37,8 @@ export async function pollAttempt(
   account: ProviderAccount,
 ): Promise<StepResult> {
   const outcome = await readTask(deps, attempt, account);
+  const wasRead = outcome.state !== 'failure' || outcome.task === 'ended';
+  if (wasRead) await noteRead(deps, job, attempt, 0);
   switch (outcome.state) {
     case 'pending':
       return await stillPending(deps, job, attempt, account, floorOf(deps, outcome.nextPollMs ?? 0));
@@ -159,6 +162,8 @@ async function readFailed(deps: Deps, job: JobRow, attempt: AttemptRow, failure:
   deps.log.warn('poll failed', { video: job.id, attempt: attempt.id, provider, account, kind, detail });
   if (kind === 'video_missing') return await videoMissing(deps, job, attempt, failure);
   const ageMs = nowMs - (attempt.acceptedAtMs ?? attempt.createdAtMs);
+  const lags = kind === 'task_not_found' && ageMs <= NOT_FOUND_GRACE_MS;
+  if (ruleFor(kind).health === 'trips' && !lags) await noteRead(deps, job, attempt, attempt.readFailures + 1);
   if (kind === 'task_not_found' && ageMs > NOT_FOUND_GRACE_MS && attempt.state === 'running') {
     await deps.database.write(async (tx) => {
       await updateJob(tx, job, { dueAtMs: nowMs });
@@ -168,6 +173,23 @@ async function readFailed(deps: Deps, job: JobRow, attempt: AttemptRow, failure:
   const doubtEndsMs = attempt.state === 'in_doubt' ? attempt.createdAtMs + deps.settings.doubtMs : job.deadlineAtMs;
   if (nowMs >= Math.min(doubtEndsMs, job.deadlineAtMs)) return await giveUp(deps, job, attempt);
   return dueIn(pollDelayMs(deps, attempt, failure.retryAfterMs ?? 0));
+}
+
+/**
+ * Writes down how many reads of the task have failed one after another, where that has changed: it counts toward the
+ * provider's health. What the store cannot take now is left: reads go on without it, and the next one tells again.
+ */
+async function noteRead(deps: Deps, job: JobRow, attempt: AttemptRow, readFailures: number): Promise<void> {
+  if (readFailures === attempt.readFailures) return;
+  const nowMs = deps.clock.nowMs();
+  try {
+    await deps.database.write(async (tx) => {
+      await updateJob(tx, job, { dueAtMs: nowMs });
+      await updateAttempt(tx, attempt.id, { readFailures, troubledAtMs: nowMs });
+    });
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error;
+  }
 }
 
 /** Finished, but no video is named: read again a few times, then believed, as a task that failed and was charged. */

@@ -151,9 +151,11 @@ export async function freeSlot(tx: Tx, lane: string): Promise<void> {
   await statement(tx, lowerLane).execute({ lane });
 }
 
+const laneRows = (tx: Tx) => tx.select().from(lanes).prepare();
+
 /** How many tasks hold a slot, by lane. */
 export async function runningByLane(tx: Tx): Promise<Map<string, number>> {
-  const rows = await tx.select().from(lanes);
+  const rows = await statement(tx, laneRows).execute();
   return new Map(rows.map((row) => [row.lane, row.running]));
 }
 

@@ -137,7 +137,7 @@ async function loseVideo(
   await deps.database.write(async (tx) => {
     await failJobIn(tx, deps, job, code, stamp);
     // The evidence stays with the attempt: what came instead of the order.
-    await updateAttempt(tx, attempt.id, { failureDetail: detail });
+    await updateAttempt(tx, attempt.id, { failureDetail: detail, readFailures: 0, troubledAtMs: stamp.nowMs });
     const of = { attemptId: attempt.id, pricedBy: pricedBy(attempt) };
     await bookCost(tx, job, { kind: 'cost', amountMicros: attempt.costMicros, ...of }, stamp);
   });

@@ -176,6 +176,10 @@ export const attempts = sqliteTable(
     failureKind: text('failure_kind'),
     failureDetail: text('failure_detail'),
     /** Look-ups of an attempt in doubt that found nothing, and when the last of them was. */
+    /** Reads of the task that failed one after another. */
+    readFailures: integer('read_failures').notNull(),
+    /** When a read failed last, or was answered again, or the video was given up: news about the provider. */
+    troubledAtMs: integer('troubled_at_ms'),
     absences: integer('absences').notNull(),
     absentAtMs: integer('absent_at_ms'),
     createdAtMs: integer('created_at_ms').notNull(),
@@ -194,6 +198,7 @@ export const attempts = sqliteTable(
     uniqueIndex('attempts_task').on(table.account, table.taskId).where(sql`task_id is not null`),
     uniqueIndex('attempts_hook').on(table.hookTokenDigest).where(sql`hook_token_digest is not null`),
     index('attempts_lapsing').on(table.account).where(sql`lapsing_units > 0 and ended_at_ms is null`),
+    index('attempts_troubled').on(table.troubledAtMs).where(sql`troubled_at_ms is not null`),
     index('attempts_slots').on(table.lane).where(sql`slot_held = 1`),
     index('attempts_outcomes').on(table.provider, table.state),
     index('attempts_ended').on(table.endedAtMs).where(sql`ended_at_ms is not null`),

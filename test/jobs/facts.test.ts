@@ -9,7 +9,9 @@ const fact = (second: number, change: Partial<AttemptFact> = {}): AttemptFact =>
   const at = second * 1_000;
   const offer = { account: 'a', model: 'm', upstream: 'u', lane: 'a' };
   const times = { createdAtMs: at, acceptedAtMs: null, endedAtMs: at };
-  return { id: `att_${made}`, jobId: `job_${made}`, ...offer, state: 'failed', failureKind: null, ...times, ...change };
+  const calm = { readFailures: 0, troubledAtMs: null };
+  const names = { id: `att_${made}`, jobId: `job_${made}`, ...offer };
+  return { ...names, state: 'failed', failureKind: null, ...times, ...calm, ...change };
 };
 const failed = (second: number, failureKind: string, change: Partial<AttemptFact> = {}): AttemptFact =>
   fact(second, { failureKind, ...change });
@@ -29,6 +31,14 @@ describe('an attempt', () => {
     [failed(1, 'concurrency_limited'), []],
     [failed(1, 'rate_limited'), []],
     [fact(1, { state: 'cancelled' }), []],
+    [{ ...accepted(1), readFailures: 2, troubledAtMs: 5_000 }, ['accepted', 'failed', 'failed']],
+    [{ ...accepted(1), readFailures: 99, troubledAtMs: 5_000 }, ['accepted', ...Array(5).fill('failed')]],
+    [{ ...accepted(1), readFailures: 0, troubledAtMs: 5_000 }, ['accepted']],
+    [fact(1, { state: 'succeeded', acceptedAtMs: 1_000, endedAtMs: 3_000, troubledAtMs: 2_000 }), ['accepted', 'made']],
+    [
+      fact(1, { state: 'succeeded', acceptedAtMs: 1_000, endedAtMs: 3_000, troubledAtMs: 9_000 }),
+      ['accepted', 'spoiled'],
+    ],
   ])('%j says %j: what a tenant asked wrongly says nothing', (each, kinds) => {
     expect(outcomesOf([each], 0).map(({ kind }) => kind)).toEqual(kinds);
     expect(outcomesOf([each], 10_000)).toEqual([]);

@@ -10,7 +10,15 @@ const option = (account: string, units: number): LaneOption => ({
   ...{ costMicros: usd(1), priceMicros: usd(1), failed: 'free', units: BigInt(units), again: false },
 });
 
-const arbitraryJob = fc.record({
+interface Job {
+  readonly number: number;
+  readonly tenant: string;
+  readonly createdAtMs: number;
+  readonly accounts: readonly string[];
+  readonly units: number;
+}
+
+const arbitraryJob: fc.Arbitrary<Job> = fc.record({
   number: fc.nat(12),
   tenant: fc.constantFrom('t', 'u', 'v'),
   createdAtMs: fc.nat(5),
@@ -18,7 +26,7 @@ const arbitraryJob = fc.record({
   units: fc.nat(3),
 });
 
-const waiterOf = ({ number, tenant, createdAtMs, accounts, units }: fc.TypeOfArbitrary<typeof arbitraryJob>): Waiter => ({
+const waiterOf = ({ number, tenant, createdAtMs, accounts, units }: Job): Waiter => ({
   ...{ jobId: `video_${number}`, tenantId: tenant, createdAtMs, untilMs: 1_000, holdMicros: usd(1) },
   options: accounts.map((account) => option(account, units)),
   choosing: {
@@ -30,7 +38,10 @@ const waiterOf = ({ number, tenant, createdAtMs, accounts, units }: fc.TypeOfArb
 const events = fc.array(fc.record({ job: arbitraryJob, enters: fc.boolean() }), { maxLength: 40 });
 
 /** The lines after these events, and the jobs that must stand in them. */
-function after(happened: fc.TypeOfArbitrary<typeof events>): { lines: Lines; waiting: Waiter[] } {
+function after(happened: readonly { readonly job: Job; readonly enters: boolean }[]): {
+  lines: Lines;
+  waiting: Waiter[];
+} {
   const lines = new Lines();
   const waiting = new Map<string, Waiter>();
   for (const { job, enters } of happened) {

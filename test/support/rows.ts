@@ -122,6 +122,8 @@ export function attemptRow(change: Partial<AttemptRow> = {}): AttemptRow {
     lapsingUnits: 0n,
     failureKind: null,
     failureDetail: null,
+    readFailures: 0,
+    troubledAtMs: null,
     absences: 0,
     absentAtMs: null,
     createdAtMs: MADE_AT_MS,
