@@ -4,7 +4,7 @@ import { type LaneOption, type Place, type Plan, planQueue, type QueueState, typ
 import type { Conditions } from '../routing/score.ts';
 import type { Deps } from './deps.ts';
 import { offerOf } from './lane.ts';
-import { Lines } from './lines.ts';
+import { Lines } from '../routing/lines.ts';
 import type { Outlook } from './outlook.ts';
 
 /** The right to try for one slot. Only the row decides whether it is had; until then nobody else is sent for it. */

@@ -32,7 +32,8 @@ export interface Health {
 
 /** Nineteen good takes of twenty: what is believed of an offer before anything is known. */
 export const PRIOR = { good: 19, all: 20 } as const;
-const HALF_LIFE_MS = HOUR_MS;
+/** Half as old an outcome counts twice as much. */
+export const HALF_LIFE_MS = HOUR_MS;
 const RECENT_MS = HOUR_MS;
 
 const FAILURES_IN_A_ROW = 5;

@@ -2,7 +2,7 @@
 import type { FailureKind } from '../../providers/contract.ts';
 import type { ChargeOnFailure } from '../pricing/rate-card.ts';
 import { ruleFor } from './failure.ts';
-import { PRIOR } from './health.ts';
+import { HALF_LIFE_MS, PRIOR } from './health.ts';
 import type { Choice } from './next.ts';
 import { UNMEASURED_SECONDS } from './score.ts';
 
@@ -32,9 +32,29 @@ export interface Fate {
   readonly charged: ChargeOnFailure;
 }
 
-/** The success rate that the router believes in, in (0, 1): 0.95 where nothing was observed. */
-export function successRateOf({ good, bad }: Measured): number {
-  return (good + PRIOR.good) / (good + bad + PRIOR.all);
+/** How good the takes of each offer have been so far, as the router reckons it: what is older counts for less. */
+export class SuccessRates {
+  private readonly byOffer = new Map<string, { good: number; all: number; atMs: number }>();
+
+  /** A take of the offer has ended; `kind` null: it was good. A tenant's own fault says nothing of a provider. */
+  note(offer: string, kind: FailureKind | null, nowMs: number): void {
+    if (kind !== null && ruleFor(kind).health === 'none') return;
+    const { good, all } = this.at(offer, nowMs);
+    this.byOffer.set(offer, { good: good + (kind === null ? 1 : 0), all: all + 1, atMs: nowMs });
+  }
+
+  /** The rate, in (0, 1]: 0.95 where nothing was observed. */
+  of(offer: string, nowMs: number): number {
+    const { good, all } = this.at(offer, nowMs);
+    return (good + PRIOR.good) / (all + PRIOR.all);
+  }
+
+  private at(offer: string, nowMs: number): { readonly good: number; readonly all: number } {
+    const known = this.byOffer.get(offer);
+    if (!known) return { good: 0, all: 0 };
+    const left = 0.5 ** ((nowMs - known.atMs) / HALF_LIFE_MS);
+    return { good: known.good * left, all: known.all * left };
+  }
 }
 
 /**

@@ -3,28 +3,21 @@
  * the micro-dollar and the millisecond.
  *
  * Each request is considered at the instant it was made, by the function that admits videos, with the slots and queues
- * of the replay; then it takes a slot or waits, and ends as it was seen to end at that offer, else by a seeded chance.
+ * of the replay; then the fair queue of the gateway deals slots out, at each arrival and at each slot that is freed. A task
+ * ends as it was seen to end at that offer, else by a seeded chance.
  */
 import TinyQueue from 'tinyqueue';
 import { present } from '../ground/assert.ts';
+import type { Micros } from '../ground/money.ts';
 import { HOUR_MS, SECOND_MS } from '../ground/time.ts';
 import type { Offer } from '../pricing/offers.ts';
-import { choose, type Option, optionsOf } from './choose.ts';
+import { optionsOf } from './choose.ts';
 import { consider } from './consider.ts';
 import type { StoredCandidate } from './decision.ts';
-import type { PastFailure } from './next.ts';
-import { drawFate, type Fate, medianSeconds, offerKey, successRateOf, UNMEASURED } from './replay-chance.ts';
-import {
-  emptyLanes,
-  freeSlot,
-  type Lanes,
-  lanesOfTenant,
-  leave,
-  nextIn,
-  queue,
-  takeSlot,
-  trafficIn,
-} from './replay-lanes.ts';
+import type { LaneOption } from './fair.ts';
+import type { Choice, PastFailure } from './next.ts';
+import { drawFate, type Fate, medianSeconds, offerKey, SuccessRates, UNMEASURED } from './replay-chance.ts';
+import { Lanes } from './replay-lanes.ts';
 import { LapsingUnits } from './replay-lapsing.ts';
 import { type ReplayDraw, worthOf } from './replay-money.ts';
 import { addAttempt, NOTHING_YET, type Outcome } from './replay-tally.ts';
@@ -48,11 +41,10 @@ interface Run {
   readonly offers: ReadonlyMap<string, Offer>;
   readonly route: readonly StoredCandidate[];
   readonly choosing: Choosing;
+  readonly holdMicros: Micros;
   readonly failures: PastFailure[];
   outcome: Outcome;
   startedAtMs: number | null;
-  /** Where it goes once there is a slot. */
-  waitsFor: Place | null;
 }
 
 /** An offer that was chosen, and the prepaid units that are taken there only because they would lapse. */
@@ -68,17 +60,23 @@ type Event = { readonly atMs: number; readonly number: number; readonly run: Run
 
 interface World {
   readonly terms: ReplayTerms;
-  readonly lanes: Lanes<Run>;
+  readonly lanes: Lanes;
+  /** The runs of those that wait, by the id of their request. */
+  readonly waiting: Map<string, Run>;
+  readonly rates: SuccessRates;
   readonly events: TinyQueue<Event>;
   readonly outcomes: Outcome[];
   readonly draws: ReplayDraw[];
   readonly lapsing: LapsingUnits;
   eventsMade: number;
+  /** How often slots were dealt since others were last let work. */
+  dealt: number;
 }
 
 /** A job that has begun is given up this long after it was asked for, as the gateway does. */
 const WHOLE_LIFE_MS = 6 * HOUR_MS;
-const YIELD_EVERY = 50;
+/** Dealing goes through those who wait: with thousands of them, ten times take some tens of milliseconds. */
+const YIELD_EVERY = 10;
 
 /**
  * Replays the requests, in whatever order they are given. Yields the number of those that have been taken up, every few
@@ -88,14 +86,10 @@ export function* replaying(past: readonly PastRequest[], terms: ReplayTerms): Ge
   const world = newWorld(terms);
   const inOrder = [...past].sort((a, b) => a.atMs - b.atMs || (a.id < b.id ? -1 : 1));
   for (const [number, request] of inOrder.entries()) {
-    pass(world, request.atMs);
+    yield* pass(world, request.atMs, number);
     arrive(world, request, number);
-    if (number % YIELD_EVERY === YIELD_EVERY - 1) yield number + 1;
   }
-  while (world.events.length > 0) {
-    pass(world, (world.events.peek()?.atMs ?? 0) + HOUR_MS);
-    yield inOrder.length;
-  }
+  yield* pass(world, Number.POSITIVE_INFINITY, inOrder.length);
   return { outcomes: world.outcomes, draws: world.draws };
 }
 
@@ -109,39 +103,55 @@ export function replay(past: readonly PastRequest[], terms: ReplayTerms): Replay
 }
 
 function newWorld(terms: ReplayTerms): World {
-  return {
+  const lanes = new Lanes({
+    limitOf: (tenant) => terms.askerOf(tenant).concurrency,
+    conditionsOf: (option, nowMs) => conditionsOf(world, option, nowMs),
+  });
+  const world: World = {
     terms,
-    lanes: emptyLanes((tenant) => terms.askerOf(tenant).concurrency),
+    lanes,
+    waiting: new Map(),
+    rates: new SuccessRates(),
     // What ends gives its slot back before anybody is given up, and both before the next request comes.
     events: new TinyQueue<Event>([], (a, b) => a.atMs - b.atMs || rank(a) - rank(b) || a.number - b.number),
     outcomes: [],
     draws: [],
     lapsing: new LapsingUnits(terms.packs ?? null),
     eventsMade: 0,
+    dealt: 0,
   };
+  return world;
 }
 
 const rank = ({ kind }: Event): number => (kind === 'ended' ? 0 : 1);
 
-/** Everything that happens until then, the instant itself included. */
-function pass(world: World, untilMs: number): void {
+/** Everything that happens until then, the instant itself included; yields `takenUp` now and then. */
+function* pass(world: World, untilMs: number, takenUp: number): Generator<number, void> {
   for (let next = world.events.peek(); next !== undefined && next.atMs <= untilMs; next = world.events.peek()) {
     world.events.pop();
     if (next.kind === 'ended') ended(world, next.run, next, next.fate, next.atMs);
-    else if (leave(world.lanes, next.run)) giveUp(world, next.run, next.atMs);
+    else if (world.waiting.has(next.run.past.id) && next.atMs >= lastInstantOf(next.run))
+      giveUp(world, next.run, next.atMs);
+    if (world.dealt < YIELD_EVERY) continue;
+    world.dealt = 0;
+    yield takenUp;
   }
 }
 
 function arrive(world: World, past: PastRequest, number: number): void {
-  const { terms } = world;
+  const { terms, lanes } = world;
   const asker = terms.askerOf(past.tenant);
-  const { route, choosing, cheapestOverMaxPrice } = consider({
+  const { route, choosing, holdMicros, cheapestOverMaxPrice } = consider({
     requests: past.requests,
     routing: past.routing,
     asker: { ...asker, keyProviders: past.keyProviders },
     sellers: terms.sellers,
     cards: terms.cards,
-    conditionsOf: (offer) => conditionsOf(world, offer, past.atMs),
+    conditionsOf: (offer) => {
+      const { lane, slots } = terms.laneOf(offer);
+      const known = conditionsOf(world, offer, past.atMs);
+      return { ...known, slots, running: lanes.runningIn(lane), queuedAhead: lanes.aheadOf(past.tenant, lane) };
+    },
     nowMs: terms.pricedAtMs ?? past.atMs,
   });
   const offers = route.flatMap(({ offer }) => offer ?? []);
@@ -153,26 +163,22 @@ function arrive(world: World, past: PastRequest, number: number): void {
     offers: new Map(offers.map((offer) => [offerKey(offer), offer])),
     route: offers.map(toStored),
     choosing,
+    holdMicros,
     failures: [],
     outcome: NOTHING_YET,
     startedAtMs: null,
-    waitsFor: null,
   };
   if (route.length > 0) advance(world, run, past.atMs);
   else finish(world, run, past.atMs, cheapestOverMaxPrice === null ? 'no_provider_available' : 'max_price_exceeded');
 }
 
-/** What is known of the offer in the replay, at this moment of it. */
-function conditionsOf({ terms, lanes, lapsing, draws }: World, offer: Offer, nowMs: number): Conditions {
-  const rule = terms.laneOf(offer);
-  const measured = terms.measured.get(offerKey(offer)) ?? UNMEASURED;
-  const { running, queued } = trafficIn(lanes, rule);
+/** What is known of the offer in the replay, at this moment of it, but for its slots and those before them. */
+function conditionsOf({ terms, rates, lapsing, draws }: World, offer: Choice, nowMs: number): Conditions {
+  const key = offerKey(offer);
   return {
-    ...idleConditions(rule.slots),
-    running,
-    queuedAhead: queued,
-    generationSeconds: medianSeconds(measured),
-    successRate: successRateOf(measured),
+    ...idleConditions(1),
+    generationSeconds: medianSeconds(terms.measured.get(key) ?? UNMEASURED),
+    successRate: rates.of(key, nowMs),
     lapsing: lapsing.of(offer.account, nowMs, draws),
   };
 }
@@ -185,27 +191,37 @@ function toStored(offer: Offer): StoredCandidate {
   return { provider, account, model, upstream: capability.upstream, ...money, ...unused };
 }
 
-/** On to the next candidate, the first at first; into the queue where it has no slot; or to the end. */
+/** On into the queue, for whatever its route and its failures leave; or to the end. */
 function advance(world: World, run: Run, nowMs: number): void {
   const left = optionsOf(run.route, run.choosing, run.failures);
-  const chosen = left.kind === 'options' ? chooseOf(world, run, left.options, nowMs) : null;
   if (left.kind === 'end') finish(world, run, nowMs, left.code);
-  else if (!chosen || nowMs >= lastInstantOf(run)) giveUp(world, run, nowMs);
-  else if (!start(world, run, chosen, nowMs)) {
-    run.waitsFor = chosen;
-    queue(world.lanes, world.terms.laneOf(chosen.offer), run);
-    put(world, { kind: 'too_late', atMs: lastInstantOf(run), run });
+  else if (nowMs >= lastInstantOf(run)) giveUp(world, run, nowMs);
+  else {
+    const rules = left.options.map((option) => world.terms.laneOf(offerOf(run, option)));
+    const options = left.options.map((option, index): LaneOption => {
+      return { ...option, lane: rules[index]?.lane ?? option.account, offer: offerKey(option) };
+    });
+    const { id: jobId, atMs: createdAtMs } = run.past;
+    const { tenant: tenantId, holdMicros, choosing } = run;
+    const untilMs = lastInstantOf(run);
+    world.waiting.set(jobId, run);
+    world.lanes.enter({ jobId, tenantId, createdAtMs, holdMicros, untilMs, options, choosing }, rules);
+    put(world, { kind: 'too_late', atMs: untilMs, run });
+    deal(world, nowMs);
   }
 }
 
-/** The option that the gateway would take at this moment, by the time that is left to wait. */
-function chooseOf(world: World, run: Run, options: readonly Option[], nowMs: number): Place | null {
-  const queueSeconds = Math.max(0, lastInstantOf(run) - nowMs) / SECOND_MS;
-  const offerOf = (option: Option): Offer => present(run.offers.get(offerKey(option)), 'the offer of an option');
-  const best = choose(options, { ...run.choosing, queueSeconds }, (option) =>
-    conditionsOf(world, offerOf(option), nowMs),
-  );
-  return best && { offer: offerOf(best.option), lapsing: best.lapsing };
+const offerOf = ({ offers }: Run, option: Choice): Offer =>
+  present(offers.get(offerKey(option)), 'the offer of an option');
+
+/** Gives the slots that are free to those whose turn it is. */
+function deal(world: World, nowMs: number): void {
+  world.dealt += 1;
+  for (const { waiter, option, lapsing } of world.lanes.deal(nowMs)) {
+    const run = present(world.waiting.get(waiter.jobId), 'the run of a request that waits');
+    world.waiting.delete(waiter.jobId);
+    start(world, run, { offer: offerOf(run, option), lapsing }, nowMs);
+  }
 }
 
 const lastInstantOf = ({ startedAtMs, past, asker }: Run): number =>
@@ -218,14 +234,13 @@ function put(world: World, event: Unnumbered<Event>): void {
   world.events.push({ ...event, number: world.eventsMade });
 }
 
-/** Sends the job there if there is a slot; false when there is none. */
-function start(world: World, run: Run, { offer, lapsing }: Place, nowMs: number): boolean {
-  if (!takeSlot(world.lanes, world.terms.laneOf(offer), run.tenant, offer.quote.priceMicros)) return false;
+/** Sends the job there: a slot was dealt to it. */
+function start(world: World, run: Run, { offer, lapsing }: Place, nowMs: number): void {
+  world.lanes.start(world.terms.laneOf(offer).lane, run.tenant, offer.quote.priceMicros);
   run.startedAtMs ??= nowMs;
   world.lapsing.took(offer.account, lapsing);
   const fate = fateOf(world.terms, run, offer);
   put(world, { kind: 'ended', atMs: nowMs + Math.round(fate.seconds * SECOND_MS), run, offer, lapsing, fate });
-  return true;
 }
 
 function fateOf({ measured, seed }: ReplayTerms, { past, failures }: Run, offer: Offer): Fate {
@@ -239,8 +254,8 @@ function fateOf({ measured, seed }: ReplayTerms, { past, failures }: Run, offer:
 }
 
 function ended(world: World, run: Run, { offer, lapsing }: Place, fate: Fate, nowMs: number): void {
-  const rule = world.terms.laneOf(offer);
-  freeSlot(world.lanes, rule, run.tenant, offer.quote.priceMicros);
+  world.lanes.end(world.terms.laneOf(offer).lane, run.tenant, offer.quote.priceMicros);
+  world.rates.note(offerKey(offer), fate.kind, nowMs);
   world.lapsing.ended(offer.account, lapsing);
   const value = worthOf(world.terms, run.past, run.asker, offer);
   run.outcome = addAttempt(run.outcome, { offer, kind: fate.kind, charged: fate.charged, value });
@@ -248,26 +263,16 @@ function ended(world: World, run: Run, { offer, lapsing }: Place, fate: Fate, no
     if (value.units > 0n) world.draws.push({ account: offer.account, atMs: nowMs, units: value.units, lapsing });
     finish(world, run, nowMs, null);
   } else run.failures.push({ account: offer.account, model: offer.model, kind: fate.kind });
-  fill(world, rule.lane, nowMs);
-  // A tenant at its own limit may have been waiting elsewhere for this one to end.
-  if (run.asker.concurrency !== null) {
-    for (const lane of lanesOfTenant(world.lanes, run.tenant)) fill(world, lane, nowMs);
-  }
+  // Those who wait come first: one that is tried again has yet to hear of its failure.
+  deal(world, nowMs);
   if (fate.kind !== null) advance(world, run, nowMs);
-}
-
-/** Gives the lane's free slots to those who wait for them. */
-function fill(world: World, lane: string, nowMs: number): void {
-  for (let run = nextIn(world.lanes, lane); run !== null; run = nextIn(world.lanes, lane)) {
-    if (nowMs >= lastInstantOf(run)) giveUp(world, run, nowMs);
-    else if (run.waitsFor) start(world, run, run.waitsFor, nowMs);
-  }
 }
 
 const giveUp = (world: World, run: Run, nowMs: number): void =>
   finish(world, run, nowMs, run.startedAtMs === null ? 'queue_timeout' : 'provider_timeout');
 
 function finish(world: World, run: Run, nowMs: number, code: string | null): void {
+  if (world.waiting.delete(run.past.id)) world.lanes.leave(run.past.id);
   const { atMs } = run.past;
   const doneMs = nowMs - atMs;
   const waitMs = (run.startedAtMs ?? nowMs) - atMs;

@@ -1,24 +1,18 @@
 /** What is counted as jobs come and go is what counting them all would give, whatever the order of events. */
-import * as fc from 'fast-check';
+import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { usd } from '../../src/ground/money.ts';
-import { Lines } from '../../src/jobs/lines.ts';
 import { type LaneOption, linesOf, type Waiter } from '../../src/routing/fair.ts';
+import { Lines } from '../../src/routing/lines.ts';
+
+type Drawn<A> = A extends fc.Arbitrary<infer Value> ? Value : never;
 
 const option = (account: string, units: number): LaneOption => ({
   ...{ provider: account, account, model: 'm', upstream: 'u', lane: `${account}/m`, offer: `${account}/m` },
   ...{ costMicros: usd(1), priceMicros: usd(1), failed: 'free', units: BigInt(units), again: false },
 });
 
-interface Job {
-  readonly number: number;
-  readonly tenant: string;
-  readonly createdAtMs: number;
-  readonly accounts: readonly string[];
-  readonly units: number;
-}
-
-const arbitraryJob: fc.Arbitrary<Job> = fc.record({
+const arbitraryJob = fc.record({
   number: fc.nat(12),
   tenant: fc.constantFrom('t', 'u', 'v'),
   createdAtMs: fc.nat(5),
@@ -26,7 +20,7 @@ const arbitraryJob: fc.Arbitrary<Job> = fc.record({
   units: fc.nat(3),
 });
 
-const waiterOf = ({ number, tenant, createdAtMs, accounts, units }: Job): Waiter => ({
+const waiterOf = ({ number, tenant, createdAtMs, accounts, units }: Drawn<typeof arbitraryJob>): Waiter => ({
   ...{ jobId: `video_${number}`, tenantId: tenant, createdAtMs, untilMs: 1_000, holdMicros: usd(1) },
   options: accounts.map((account) => option(account, units)),
   choosing: {
@@ -38,10 +32,7 @@ const waiterOf = ({ number, tenant, createdAtMs, accounts, units }: Job): Waiter
 const events = fc.array(fc.record({ job: arbitraryJob, enters: fc.boolean() }), { maxLength: 40 });
 
 /** The lines after these events, and the jobs that must stand in them. */
-function after(happened: readonly { readonly job: Job; readonly enters: boolean }[]): {
-  lines: Lines;
-  waiting: Waiter[];
-} {
+function after(happened: Drawn<typeof events>): { lines: Lines; waiting: Waiter[] } {
   const lines = new Lines();
   const waiting = new Map<string, Waiter>();
   for (const { job, enters } of happened) {

@@ -14,7 +14,7 @@ import {
   fractionOf,
   measure,
   medianSeconds,
-  successRateOf,
+  SuccessRates,
 } from '../../src/routing/replay-chance.ts';
 import { packsAsNeeded, tallyUnits } from '../../src/routing/replay-packs.ts';
 import { differenceOf, showSums } from '../../src/routing/replay-show.ts';
@@ -42,8 +42,9 @@ const burst = (count: number) => Array.from({ length: count }, (_, index) => pas
 
 describe('a replay', () => {
   it('waits for the cheaper while that costs less than the dearer, and goes there when it does not', () => {
-    // Scores at `cheap`: 0.50 + 0.05 with a slot free, + 0.025 for each of the first places in its queue (100 s by two
-    // slots). At `dear`: 0.60 + 0.05. So four queue places are as dear as `dear`, and a tie goes to the first in the list.
+    // Nothing was seen yet, so 19 of 20 takes are good: 100 s count 105.26, worth 0.0526. Scores at `cheap`: 0.5526 with a
+    // slot free, + 0.025 for each place in its queue (100 s by two slots). At `dear`, which charges the take that fails:
+    // 0.60 + 0.03 + 0.0526 = 0.6826. So five places are cheaper than `dear`, and six are not.
     const outcomes = run(burst(8));
     expect(shown(outcomes)).toEqual([
       ['cheap', 0, 100],
@@ -52,19 +53,19 @@ describe('a replay', () => {
       ['cheap', 98, 198],
       ['cheap', 196, 296],
       ['cheap', 196, 296],
-      ['dear', 0, 100],
+      ['cheap', 294, 394],
       ['dear', 0, 100],
     ]);
     expect(tally(outcomes)).toMatchObject({
       completed: 8,
       failed: 0,
-      priceMicros: usd(6 * 0.5 + 2 * 0.6),
-      costMicros: usd(4.2),
-      wait: { p50Ms: 0, p95Ms: 196_000 },
-      done: { p50Ms: 100_000, p95Ms: 296_000 },
+      priceMicros: usd(7 * 0.5 + 0.6),
+      costMicros: usd(4.1),
+      wait: { p50Ms: 98_000, p95Ms: 294_000 },
+      done: { p50Ms: 198_000, p95Ms: 394_000 },
       providers: [
-        { provider: 'cheap', clips: 6, priceMicros: usd(3), costMicros: usd(3), failedAttempts: 0 },
-        { provider: 'dear', clips: 2, priceMicros: usd(1.2), costMicros: usd(1.2), failedAttempts: 0 },
+        { provider: 'cheap', clips: 7, priceMicros: usd(3.5), costMicros: usd(3.5), failedAttempts: 0 },
+        { provider: 'dear', clips: 1, priceMicros: usd(0.6), costMicros: usd(0.6), failedAttempts: 0 },
       ],
     });
   });
@@ -136,12 +137,12 @@ describe('a replay', () => {
     expect(shown(run([...crowd, of('b', 'b1', 3)], limited)).map(([, wait]) => wait)).toEqual([0, 99, 198, 0]);
   });
 
-  it('puts whoever is tried again behind those that wait, and starts whom a tenant’s own limit held back elsewhere', () => {
+  it('gives the slot of one that failed to those that wait, the next one by age again, and starts whom a tenant’s own limit held back elsewhere', () => {
     const again = [failed({ kind: 'unavailable' })];
     const line = ['x', 'a', 'b', 'c'].map((id, index) => pastRequest(id, index, id === 'a' ? { seen: again } : {}));
     const one = under({ only: ['cheap'] }, { laneOf: () => ({ lane: 'cheap', slots: 1 }) });
-    // At 100 s `a` begins, at 110 s it fails: `b` until 210 s, `c` until 310 s, then `a` once more.
-    expect(shown(run(line, one)).map(([, , done]) => done)).toEqual([100, 409, 208, 307]);
+    // At 100 s `a` begins, at 110 s it fails: `b` until 210 s; then `a` is the oldest, until 310 s; then `c`.
+    expect(shown(run(line, one)).map(([, , done]) => done)).toEqual([100, 309, 208, 407]);
 
     const limited = replayTerms({ askerOf: () => replayAsker({ concurrency: 1 }) });
     const elsewhere = pastRequest('video_2', 1, { routing: { ...NO_ROUTING, only: ['dear'] } });
@@ -304,12 +305,22 @@ describe('the chance of a replay', () => {
     const cheap = measured.get('cheap kling-v3');
     expect(cheap).toEqual({ seconds: [10, 20, 30, 40], good: 4, bad: 1 });
     expect(cheap && medianSeconds(cheap)).toBe(20);
-    expect(cheap && successRateOf(cheap)).toBe(23 / 25);
-    expect(successRateOf({ seconds: [], good: 0, bad: 0 })).toBe(0.95);
     // Failures are drawn as observed, among at least twenty takes; where none was seen none is made up.
     const share = (good: number, bad: number) => failureShareOf({ seconds: [], good, bad });
     expect([share(0, 0), share(3, 0), share(4, 1), share(50, 50)]).toEqual([0, 0, 0.05, 0.5]);
   });
+});
+
+it('a success rate is learned as the replay goes: half of what was seen an hour ago counts', () => {
+  const rates = new SuccessRates();
+  expect(rates.of('cheap kling-v3', 0)).toBe(0.95);
+  for (let take = 0; take < 4; take += 1) rates.note('cheap kling-v3', null, 0);
+  expect(rates.of('cheap kling-v3', 0)).toBe(23 / 24);
+  expect(rates.of('cheap kling-v3', 3_600_000)).toBe(21 / 22);
+  rates.note('cheap kling-v3', 'generation_failed', 3_600_000);
+  rates.note('cheap kling-v3', 'content_rejected', 3_600_000);
+  expect(rates.of('cheap kling-v3', 3_600_000)).toBe(21 / 23);
+  expect(rates.of('dear kling-v3', 3_600_000)).toBe(0.95);
 });
 
 describe('packs in a replay', () => {

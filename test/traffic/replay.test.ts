@@ -12,9 +12,9 @@ import { makeTrace } from './trace.ts';
 
 const options = { valueOfTime: 1.8 };
 /** How near a replay of nothing else comes: of 310 jobs so many at the same provider, their money and their waits. */
-const SAME_AT_LEAST = 150;
-const MONEY_APART = 0.01;
-const WAIT_APART_SECONDS = 120;
+const SAME_AT_LEAST = 300;
+const MONEY_APART = 0.0005;
+const WAIT_APART_SECONDS = 5;
 
 describe('the log of a flood', () => {
   let stage: Stage;
@@ -58,6 +58,13 @@ describe('the log of a flood', () => {
     expect(difference.price_usd).toBeGreaterThan(0.03 * happened.price_usd);
     expect(difference.wait_seconds.p95).toBeLessThan(0);
     expect(difference.done_seconds.p50).toBeLessThan(0);
+  });
+
+  it('is cheaper and slower where nobody may go on to a dearer one', async () => {
+    const { replayed: cheap, difference } = await replayed('--fallback', 'cheaper');
+    expect(cheap.completed).toBe(310);
+    expect(difference.price_usd).toBeLessThan(0);
+    expect(difference.wait_seconds.p95).toBeGreaterThan(0);
   });
 
   it('stands beside the other policy in the table that is printed', async () => {

@@ -1,4 +1,4 @@
-import { byAge, type LaneOption, type Waiter } from '../routing/fair.ts';
+import { byAge, type LaneOption, type Waiter } from './fair.ts';
 
 /**
  * The jobs that wait, a line for each tenant, oldest first, and what is asked of them at each look and each admission,
