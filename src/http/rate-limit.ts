@@ -52,7 +52,8 @@ export class RateLimits {
   look(owner: string, limit: number, nowMs: number): RateState {
     const minute = this.minuteOf(owner);
     const count = minute.countAt(nowMs);
-    const leavesMs = (index: number): number => minute.at(index) + MINUTE_MS - nowMs;
+    // Whole: a fraction too much, of sums of fractions, would be told as a second more.
+    const leavesMs = (index: number): number => Math.round(minute.at(index) + MINUTE_MS - nowMs);
     return {
       limit,
       remaining: Math.max(0, limit - count),
