@@ -1,10 +1,10 @@
 import { sumMicros } from '../ground/money.ts';
 import { SECOND_MS } from '../ground/time.ts';
 import { type LaneOption, type Place, type Plan, planQueue, type QueueState, type Waiter } from '../routing/fair.ts';
+import { Lines } from '../routing/lines.ts';
 import type { Conditions } from '../routing/score.ts';
 import type { Deps } from './deps.ts';
 import { offerOf } from './lane.ts';
-import { Lines } from '../routing/lines.ts';
 import type { Outlook } from './outlook.ts';
 
 /** The right to try for one slot. Only the row decides whether it is had; until then nobody else is sent for it. */
