@@ -1,6 +1,7 @@
 /**
- * Three tenants on one real gateway, one of them a flood: no provider ever has more running than it allows, the small
- * ones hardly notice, and everything is made. The accounts come from a `reelay.yaml`, as an operator would write it.
+ * Three tenants on one real gateway over HTTP, one of them a flood: no provider ever has more running than it allows, and
+ * everything is made. The accounts come from a `reelay.yaml`, as an operator would write it. How long the small ones wait
+ * is measured where a busy machine cannot disturb it, in virtual time: test/traffic.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,14 +23,13 @@ const KEYS = {
 } as const;
 const [FLOOD, SMALL, AT_ONCE] = [100, 12, 4];
 
-it('a flood and two small tenants: limits are kept, the small ones wait as if alone, all of them are made', async () => {
+it('a flood and two small tenants: limits are kept, and all clips are made', async () => {
   const emulators = await emulatedProviders();
   const gateway = await gatewayOn(emulators);
-  const keys = await Promise.all(['alone', 'flood', 'small', 'tiny'].map((id) => newTenant(gateway, id)));
-  const [alone = '', flood = '', small = '', tiny = ''] = keys;
+  const keys = await Promise.all(['flood', 'small', 'tiny'].map((id) => newTenant(gateway, id)));
+  const [flood = '', small = '', tiny = ''] = keys;
   // What has never been measured counts as two minutes: so each provider makes one clip first.
-  await Promise.all(emulators.map(({ id }) => clip(gateway, alone, { only: [id] })));
-  await inTurn(gateway, alone);
+  await Promise.all(emulators.map(({ id }) => clip(gateway, small, { only: [id] })));
   await Promise.all(Array.from({ length: FLOOD }, () => create(gateway, flood)));
   await Promise.all([inTurn(gateway, small), inTurn(gateway, tiny)]);
   const database = new Sqlite(join(gateway.dataDir, 'reelay.db'), { readonly: true });
@@ -40,15 +40,12 @@ it('a flood and two small tenants: limits are kept, the small ones wait as if al
   const ended = database.prepare<[], { state: string; count: number }>(
     'select state, count(*) count from jobs group by state',
   );
-  expect(ended.all()).toEqual([{ state: 'completed', count: FLOOD + 3 * SMALL + emulators.length }]);
+  expect(ended.all()).toEqual([{ state: 'completed', count: FLOOD + 2 * SMALL + emulators.length }]);
   for (const { id, stats } of await statsOf(emulators)) {
     const most = Object.values(stats.lanes).map((lane) => lane.most);
     expect(Math.max(...most), `tasks at once at ${id}`).toBeLessThanOrEqual(LIMITS[id]);
     expect(Math.max(...most), `tasks at once at ${id}`).toBeGreaterThan(0);
   }
-  const median = (tenant: string): number => medianWaitMs(database, tenant);
-  expect(median('small')).toBeLessThanOrEqual(2 * median('alone'));
-  expect(median('tiny')).toBeLessThanOrEqual(2 * median('alone'));
 }, 60_000);
 
 type ProviderId = keyof typeof LIMITS;
@@ -127,14 +124,4 @@ async function statsOf(emulators: Emulated) {
       stats: (await (await fetch(`${url}/__sandbox/stats`)).json()) as { lanes: Record<string, { most: number }> },
     })),
   );
-}
-
-/** From the order to the finished clip. */
-function medianWaitMs(database: Sqlite.Database, tenant: string): number {
-  const rows = database
-    .prepare<[string], { took: number }>(
-      'select ended_at_ms - created_at_ms took from jobs where tenant_id = ? order by took',
-    )
-    .all(tenant);
-  return rows[Math.floor(rows.length / 2)]?.took ?? 0;
 }
