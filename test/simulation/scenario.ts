@@ -1,4 +1,3 @@
-import { rmSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import { MINUTE_MS, SECOND_MS } from '../../src/ground/time.ts';
@@ -11,11 +10,10 @@ import type { RequestRouting } from '../../src/routing/policy.ts';
 import type { Database } from '../../src/store/database.ts';
 import type { AttemptRow, EntryRow, JobRow } from '../../src/store/schema.ts';
 import type { KeyReplayRow } from '../../src/store/schema-resend.ts';
-import { openSqlite } from '../../src/store/sqlite.ts';
 import { Chance } from './chance.ts';
 import { faultsAtEnd, faultsOfBooks } from './invariants.ts';
 import { SimulatedProcess, type Surroundings } from './process.ts';
-import { addTenant, admissionFor, deliverHook, freshFolder, migrationsFolder } from './stage.ts';
+import { addTenant, admissionFor, deliverHook, giveBack, type Place, takePlace } from './stage.ts';
 import { VirtualClock } from './virtual-clock.ts';
 import { type Weather, World } from './world.ts';
 
@@ -57,13 +55,14 @@ export class Scenario {
   storeDown = false;
   /** The videos that were promised, in the order in which their holds were committed. */
   readonly admitted: string[] = [];
-  private readonly folder: string;
+  private readonly place: Place;
   private readonly around: Surroundings;
   private stirred = 0;
   private audited: { readonly version: number; readonly faults: readonly string[] } | null = null;
 
-  private constructor(folder: string, database: Database, options: ScenarioOptions) {
-    this.folder = folder;
+  private constructor(place: Place, options: ScenarioOptions) {
+    const { folder, database } = place;
+    this.place = place;
     this.database = database;
     const chance = new Chance(options.seed ?? 1);
     const weather = { ...FAIR, ...options.weather };
@@ -95,16 +94,15 @@ export class Scenario {
   }
 
   static async open(options: ScenarioOptions = {}): Promise<Scenario> {
-    const folder = await freshFolder();
-    const scenario = new Scenario(folder, openSqlite({ folder, migrationsFolder, withoutLock: true }), options);
+    const scenario = new Scenario(await takePlace(), options);
     await addTenant(scenario.database, scenario.clock.nowMs());
     return scenario;
   }
 
   async close(): Promise<void> {
     for (const process of this.processes) process.kill();
-    await this.database.close();
-    rmSync(this.folder, { recursive: true, force: true });
+    await this.quiet();
+    await giveBack(this.place);
   }
 
   /** The first process that neither is dead nor frozen. */
@@ -208,7 +206,8 @@ export class Scenario {
 
   /** Every broken invariant, in words. With `ended`, also those that hold once all jobs have ended. */
   async faults(ended = true): Promise<string[]> {
-    const { database, world, folder, admitted } = this;
+    const { database, world, admitted } = this;
+    const { folder } = this.place;
     const now = [...world.broken, ...(await this.faultsOfBooks())];
     return ended ? [...now, ...(await faultsAtEnd(database, world, { folder, admitted }))] : now;
   }

@@ -1,7 +1,8 @@
 /** What a simulated day needs besides chance: a folder, a tenant, requests as the front door accepts them, calls. */
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sql } from 'drizzle-orm';
 import { micros } from '../../src/ground/money.ts';
 import type { VideoRequest } from '../../src/ground/video-request.ts';
 import type { Admission } from '../../src/jobs/admit.ts';
@@ -18,22 +19,75 @@ import type { SimulatedProcess } from './process.ts';
 import { SIMULATED, SIMULATED_CARDS } from './providers.ts';
 
 export const migrationsFolder = join(import.meta.dirname, '../../migrations');
+const PREFIX = 'reelay-simulation-';
 /** Memory, where there is a file system in it: the simulation writes what a power cut may take. */
 const scratch = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
-let template: string | null = null;
-
-/** An empty, migrated database: made once, copied for each seed. */
-export async function freshFolder(): Promise<string> {
-  if (template === null) {
-    template = mkdtempSync(join(scratch, 'reelay-simulation-'));
-    await openSqlite({ folder: template, migrationsFolder }).close();
-    process.once('exit', () => template && rmSync(template, { recursive: true, force: true }));
-  }
-  const folder = mkdtempSync(join(scratch, 'reelay-simulation-'));
-  copyFileSync(join(template, 'reelay.db'), join(folder, 'reelay.db'));
+/** An empty folder for a store and its videos; whoever asks removes it. */
+export function freshFolder(): string {
+  const folder = mkdtempSync(join(scratch, `${PREFIX}${process.pid}-`));
   mkdirSync(join(folder, 'videos'));
   return folder;
+}
+
+/** Workers of the test runner are ended without notice: what those have left that are no more is removed by the next. */
+function removeLeftovers(): void {
+  const isAlive = (pid: number): boolean => {
+    try {
+      return process.kill(pid, 0);
+    } catch {
+      return false;
+    }
+  };
+  for (const name of readdirSync(scratch).filter((each) => each.startsWith(PREFIX))) {
+    const pid = Number.parseInt(name.slice(PREFIX.length), 10);
+    if (!(pid > 0 && isAlive(pid))) rmSync(join(scratch, name), { recursive: true, force: true });
+  }
+}
+
+/** A folder with an open store in it, and what is wiped between two stories. */
+export interface Place {
+  readonly folder: string;
+  readonly database: Database;
+  readonly parts: readonly SchemaPart[];
+}
+
+interface SchemaPart {
+  readonly type: 'table' | 'trigger';
+  readonly name: string;
+  readonly sql: string;
+}
+
+const spare: Place[] = [];
+removeLeftovers();
+
+/** A store with nothing in it. One that was given back is used again: migrating it and preparing its statements takes long. */
+export async function takePlace(): Promise<Place> {
+  const known = spare.pop();
+  if (known) return known;
+  const folder = freshFolder();
+  const database = openSqlite({ folder, migrationsFolder, withoutLock: true });
+  const parts = await database.read(async (tx) =>
+    tx.all<SchemaPart>(sql`select type, name, sql from sqlite_schema where type in ('table', 'trigger')`),
+  );
+  return { folder, database, parts };
+}
+
+/** Wipes the place for the next one. Nothing may write to it any more. */
+export async function giveBack(place: Place): Promise<void> {
+  const triggers = place.parts.filter(({ type }) => type === 'trigger');
+  // Not the library's own: they remember which migrations were run.
+  const tables = place.parts.filter(({ type, name }) => type === 'table' && !/^(__|sqlite_)/.test(name));
+  await place.database.write(async (tx) => {
+    tx.run(sql`pragma defer_foreign_keys = on`);
+    // The ledger lets nothing be removed; here the whole world ends.
+    for (const { name } of triggers) tx.run(sql`drop trigger ${sql.identifier(name)}`);
+    for (const { name } of tables) tx.run(sql`delete from ${sql.identifier(name)}`);
+    for (const trigger of triggers) tx.run(sql.raw(trigger.sql));
+  });
+  rmSync(join(place.folder, 'videos'), { recursive: true, force: true });
+  mkdirSync(join(place.folder, 'videos'));
+  spare.push(place);
 }
 
 /** One tenant with one key, who pays ten percent on top. */

@@ -120,7 +120,7 @@ export class Stage {
 
   /** A gateway with its tenants, that has measured every offer of the trace once. To be closed. */
   static async open(options: StageOptions): Promise<Stage> {
-    const stage = new Stage(await freshFolder(), options);
+    const stage = new Stage(freshFolder(), options);
     for (const id of [FLOOD, ...SMALL_TENANTS, FIRST]) await stage.addTenant(id);
     void stage.quiet.during(stage.worker.start());
     await stage.quiet.reached();
