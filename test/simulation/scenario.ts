@@ -1,5 +1,4 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { sql } from 'drizzle-orm';
 import { MINUTE_MS, SECOND_MS } from '../../src/ground/time.ts';
 import { admit } from '../../src/jobs/admit.ts';
 import { credentialDigest, credentialPrint } from '../../src/jobs/resend.ts';
@@ -214,8 +213,7 @@ export class Scenario {
 
   /** What the audit says; what it said before while no commit has changed a row since, for it looks at rows alone. */
   private async faultsOfBooks(): Promise<readonly string[]> {
-    const [read] = await this.database.read(async (tx) => tx.all<{ data_version: number }>(sql`pragma data_version`));
-    const version = read?.data_version ?? 0;
+    const version = this.place.version();
     if (this.audited?.version !== version) this.audited = { version, faults: await faultsOfBooks(this.database) };
     return this.audited.faults;
   }

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
 import { sql } from 'drizzle-orm';
 import { micros } from '../../src/ground/money.ts';
 import type { VideoRequest } from '../../src/ground/video-request.ts';
@@ -50,6 +51,8 @@ export interface Place {
   readonly folder: string;
   readonly database: Database;
   readonly parts: readonly SchemaPart[];
+  /** Another number after every commit that has changed a row. Asked after each step, so it is asked of SQLite directly. */
+  readonly version: () => number;
 }
 
 interface SchemaPart {
@@ -70,7 +73,8 @@ export async function takePlace(): Promise<Place> {
   const parts = await database.read(async (tx) =>
     tx.all<SchemaPart>(sql`select type, name, sql from sqlite_schema where type in ('table', 'trigger')`),
   );
-  return { folder, database, parts };
+  const watch = new Sqlite(join(folder, 'reelay.db'), { readonly: true }).prepare('pragma data_version').pluck();
+  return { folder, database, parts, version: () => Number(watch.get()) };
 }
 
 /** Wipes the place for the next one. Nothing may write to it any more. */
