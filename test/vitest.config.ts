@@ -17,8 +17,9 @@ export default defineConfig({
     maxWorkers: 2,
     // Concurrent tests wait for gateways most of the time, not for the processor.
     maxConcurrency: 20,
-    testTimeout: 30_000,
+    testTimeout: process.env.PROPERTY_RUNS ? 3_600_000 : 30_000,
     hookTimeout: 30_000,
+    setupFiles: ['test/support/properties.ts'],
     projects: [
       {
         extends: true,

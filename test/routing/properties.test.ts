@@ -21,6 +21,7 @@ import { offer } from '../support/rows.ts';
 
 const NAMES = ['a', 'b', 'c', 'd', 'e'] as const;
 const DRAWS = 'c';
+const UNWELL = 'circuit open';
 
 interface Case {
   readonly cents: readonly number[];
@@ -36,7 +37,7 @@ const conditions: fc.Arbitrary<Conditions> = fc.record({
   successRate: fc.double({ min: 0.05, max: 1, noNaN: true }),
   recentFailures: fc.nat(5),
   blocked: fc.constantFrom(null, null, null, 'isolated'),
-  unhealthy: fc.constantFrom(null, null, null, 'circuit open'),
+  unhealthy: fc.constantFrom(null, null, null, UNWELL),
   lapsing: fc.constantFrom(0n, 0n, 4n, 10n),
 });
 const cases: fc.Arbitrary<Case> = fc.record({
@@ -133,16 +134,35 @@ describe('units that would lapse', () => {
     );
   });
 
-  it('never bring anybody into a route who is not, or would not be at the price of the cheapest other', () => {
+  it('never bring anybody else past a rule; past bad health only where the lower price leaves nobody who is well', () => {
     fc.assert(
       fc.property(cases, (given) => {
         const none = { ...given, conditions: given.conditions.map((each) => ({ ...each, lapsing: 0n })) };
-        const [with_, without] = [routed(given), routed(none)];
-        const excludedBoth = without.candidates.filter(({ excluded, provider }) => excluded && provider !== DRAWS);
-        const hard = excludedBoth.filter(({ excluded }) => !/fallback/.test(excluded ?? ''));
-        for (const { provider } of hard) expect(names(with_)).not.toContain(provider);
+        const [burning, without] = [routed(given), routed(none)];
+        for (const { excluded, provider } of without.candidates) {
+          if (excluded === null || provider === DRAWS || /fallback/.test(excluded)) continue;
+          const triedAsLeastBad = excluded === UNWELL && burning.warnings.length > 0;
+          if (!triedAsLeastBad) expect(names(burning)).not.toContain(provider);
+        }
       }),
     );
+  });
+
+  it('lower what a named first choice asks, and so what max_premium lets follow it', () => {
+    const well = { ...idleConditions(5), lapsing: 0n };
+    const unwell = { ...well, unhealthy: UNWELL };
+    const request = { ...NO_ROUTING, order: [DRAWS] };
+    const given = (lapsing: bigint): Case => ({
+      cents: [100, 200, 200],
+      conditions: [unwell, well, { ...unwell, lapsing }],
+      request,
+    });
+    // c at $2 lets b follow at $2; c at the $1 of the cheapest does not, and then only who is unwell is left.
+    expect(names(routed(given(0n)))).toEqual(['b']);
+    const burning = routed(given(10n));
+    expect(names(burning)).toEqual(['c', 'a']);
+    expect(burning.warnings).toEqual(['no provider is healthy: c (circuit open) is tried as the least bad']);
+    expect(burning.holdMicros).toBe(usd(1));
   });
 });
 
