@@ -11,6 +11,7 @@ import type { AnyProvider } from '../providers/define.ts';
 import { PROVIDERS } from '../providers/index.ts';
 import { ConfigError } from './config-error.ts';
 import { NO_FILE, readConfigFile } from './config-file.ts';
+import type { Environment } from './environment.ts';
 import { Secret } from './ground/secret.ts';
 import { DAY_MS, SECOND_MS } from './ground/time.ts';
 import type { ModelAliases } from './http/normalise.ts';
@@ -116,17 +117,12 @@ const variables = z.object({
 /** The names of all variables but the providers' own; README lists them. */
 export const configVariables: readonly string[] = Object.keys(variables.shape);
 
-export type Environment = Readonly<Record<string, string | undefined>>;
-
 /** The folder of the package: the one that holds the rate cards, above the sources and above what was compiled. */
 export const packageRoot: string = (() => {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, 'rate-cards'))) folder = dirname(folder);
   return folder;
 })();
-
-/** The environment of this process. */
-export const processEnvironment = (): Environment => process.env;
 
 /** Reads and checks the whole configuration. Throws a ConfigError for the first mistake. */
 export function readConfig(environment: Environment): Config {

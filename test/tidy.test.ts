@@ -20,7 +20,7 @@ const FLOORS = [
   'src',
 ];
 /** The sandbox stands beside the house: it knows the ground, the providers' names, and its own configuration. */
-const SANDBOX_MAY = ['src/sandbox', 'src/ground', 'providers', 'src/config.ts'];
+const SANDBOX_MAY = ['src/sandbox', 'src/ground', 'providers', 'src/config.ts', 'src/environment.ts'];
 
 const LINES_MAX = 300;
 
@@ -28,7 +28,7 @@ const LINES_MAX = 300;
 const KEPT: readonly (readonly [word: RegExp, places: readonly string[]])[] = [
   [/\bDate\.now\(/, ['src/ground/time.ts']],
   [/\bMath\.random\(/, []],
-  [/\bprocess\.env\b/, ['src/config.ts']],
+  [/\bprocess\.env\b/, ['src/environment.ts']],
   [/(?<![.\w])fetch\(/, []],
   [/from 'undici'/, ['src/wire', 'src/commands/client.ts']],
   [/\bsetTimeout\(/, ['src/ground/time.ts']],

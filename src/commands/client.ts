@@ -1,5 +1,5 @@
 import { request } from 'undici';
-import { processEnvironment } from '../config.ts';
+import { processEnvironment } from '../environment.ts';
 
 /** A command that failed for a reason the user can mend: one line, and what to do next. */
 export class Failure extends Error {

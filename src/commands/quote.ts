@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { processEnvironment } from '../config.ts';
+import { processEnvironment } from '../environment.ts';
 import type { ShownCardQuote } from '../pricing/card-quotes.ts';
 import { call, Failure, tenantAccess } from './client.ts';
 import { dollars, printJson, printLine, printTable } from './print.ts';

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { processEnvironment, readConfig } from '../config.ts';
+import { readConfig } from '../config.ts';
+import { processEnvironment } from '../environment.ts';
 import { startGateway } from '../main.ts';
 
 /** `reelay serve`: runs the gateway until it is told to stop. A second signal stops it at once. */

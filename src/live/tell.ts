@@ -5,7 +5,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { adminAccess, call, Failure, type GatewayAccess } from '../commands/client.ts';
-import { type Config, processEnvironment } from '../config.ts';
+import type { Config } from '../config.ts';
+import { processEnvironment } from '../environment.ts';
 import { systemRandom } from '../ground/id.ts';
 import { SECOND_MS } from '../ground/time.ts';
 import { credentialDigest, credentialPrint } from '../jobs/resend.ts';

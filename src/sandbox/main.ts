@@ -3,7 +3,8 @@
  * as it would be for the real ones. Prints one line: `listening on {"kling": "http://127.0.0.1:…", …}`.
  */
 import { mkdirSync } from 'node:fs';
-import { processEnvironment, readConfig } from '../config.ts';
+import { readConfig } from '../config.ts';
+import { processEnvironment } from '../environment.ts';
 import { startSandbox } from './sandbox.ts';
 
 const config = readConfig({ ...processEnvironment(), REELAY_SANDBOX: '1' });
