@@ -3,12 +3,13 @@ import { invalidValue } from '../ground/errors.ts';
 import type { Repeat } from '../jobs/repeat.ts';
 import type { Ctx } from './context.ts';
 import type { CreateFields } from './fields.ts';
+import { wishesOf } from './routing-fields.ts';
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
 /**
- * What makes a create request the same as another: its decoded fields and the bytes of its files, in whatever encoding
- * and order they came, and the caller's own key when it sent one. Throws `invalid_value` for a key that is none.
+ * What makes a create request the same as another: its decoded fields, its wishes for the provider in body or headers,
+ * and the bytes of its files, in whatever encoding and order they came; and the caller's own key when it sent one. Throws `invalid_value` for a key that is none.
  */
 export function repeatOf(c: Ctx, fields: CreateFields, purpose: string): Repeat {
   const key = c.req.header('idempotency-key') ?? fields.idempotency_key;
@@ -19,17 +20,15 @@ export function repeatOf(c: Ctx, fields: CreateFields, purpose: string): Repeat 
   const { idempotency_key: _, ...asked } = fields;
   const retry = Number(c.req.header('x-stainless-retry-count') ?? 0);
   return {
-    fingerprint: digest(`${purpose}\n${routingHeaders(c)}\n${canonical(asked)}`),
+    fingerprint: digest(
+      `${purpose}\n${canonical({ ...asked, provider: wishesOf(fields, (name) => c.req.header(name)) })}`,
+    ),
     idempotencyKey: key === undefined ? null : digest(key),
     retryCount: Number.isInteger(retry) && retry > 0 ? retry : 0,
   };
 }
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
-
-/** Routing may be asked for in headers: the same body to another provider is another request. */
-const routingHeaders = (c: Ctx): string =>
-  canonical(Object.fromEntries(Object.entries(c.req.header()).filter(([name]) => name.startsWith('x-reelay-'))));
 
 /** JSON with sorted names. An upload counts by its bytes, not by where it was put. */
 function canonical(value: unknown): string {

@@ -24,7 +24,7 @@ export function readRouting(
   header: (name: string) => string | undefined,
   providers: readonly string[],
 ): RequestRouting {
-  const wishes = { ...fromHeaders(header), ...fields.provider };
+  const wishes = wishesOf(fields, header);
   for (const list of ['order', 'only', 'ignore'] as const) {
     const stranger = wishes[list]?.find((slug) => !providers.includes(slug));
     if (stranger !== undefined) {
@@ -55,6 +55,14 @@ export function readRouting(
     maxPriceMicros: maxPrice === undefined ? null : ceiling(maxPrice),
     requireParameters: wishes.require_parameters ?? false,
   };
+}
+
+/** What is wished of the provider, wherever it was said: the body beats its twin in a header. */
+export function wishesOf(
+  fields: CreateFields,
+  header: (name: string) => string | undefined,
+): NonNullable<CreateFields['provider']> {
+  return { ...fromHeaders(header), ...fields.provider };
 }
 
 /** Headers go through the same schema as the body, so that both mean the same. */

@@ -78,6 +78,25 @@ describe('with an idempotency key', () => {
     expect(await form(fields, makePng(640, 320), 'order-3')).toMatchObject({ status: 422 });
   });
 
+  it('what is wished of the provider counts, and counts the same in a header and in the body', async () => {
+    const key = { 'idempotency-key': 'order-wish' };
+    const first = await create(gateway, BODY, { ...key, 'x-provider-only': 'fal', 'x-provider-max-price': '9' });
+    const inBody = { ...BODY, provider: { max_price: 9, only: ['fal'] } };
+    expect(await create(gateway, inBody, key)).toMatchObject({ id: first.id, replayed: 'true' });
+    // Where both say it the body is obeyed, so the header makes no difference.
+    expect(await create(gateway, inBody, { ...key, 'x-provider-only': 'kling' })).toMatchObject({ id: first.id });
+    for (const others of [
+      {},
+      { 'x-provider-only': 'piapi', 'x-provider-max-price': '9' },
+      { 'x-provider-only': 'fal' },
+    ]) {
+      expect(await create(gateway, BODY, { ...key, ...others })).toMatchObject({
+        status: 422,
+        error: { code: 'idempotency_conflict' },
+      });
+    }
+  });
+
   it('belongs to the API key that used it', async () => {
     const { id } = (await (await gateway.admin('POST', '/tenants', { name: 'Other' })).json()) as { id: string };
     const made = (await (await gateway.admin('POST', `/tenants/${id}/keys`, {})).json()) as { key: string };
