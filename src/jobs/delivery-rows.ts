@@ -10,8 +10,8 @@ import {
   webhookEvents,
 } from '../store/schema-webhooks.ts';
 
-/** So many due deliveries are looked at for those that may go now. */
-const DUE_LOOKED_AT = 500;
+/** So many due deliveries are looked at in one go for those that may be sent now. */
+const DUE_LOOKED_AT = 200;
 const LOG_TRIES_MAX = 20;
 
 /** One try: when, and what status was answered; null where nothing was. */
@@ -42,44 +42,66 @@ const due = (tx: Tx) =>
   tx
     .select({ id: webhookDeliveries.id, tenantId: webhookDeliveries.tenantId })
     .from(webhookDeliveries)
-    .where(and(eq(webhookDeliveries.state, 'pending'), lte(webhookDeliveries.dueAtMs, sql.placeholder('nowMs'))))
+    .where(
+      and(
+        eq(webhookDeliveries.state, 'pending'),
+        lte(webhookDeliveries.dueAtMs, sql.placeholder('nowMs')),
+        sql`${webhookDeliveries.tenantId} not in (select value from json_each(${sql.placeholder('full')}))`,
+      ),
+    )
     .orderBy(asc(webhookDeliveries.dueAtMs))
     .limit(DUE_LOOKED_AT)
     .prepare();
 
+/** Which deliveries may be taken now. */
+export interface DueClaim {
+  readonly nowMs: number;
+  readonly untilMs: number;
+  readonly limit: number;
+  readonly perTenant: number;
+  /** How many this process is sending of each tenant. */
+  readonly sendingOf: ReadonlyMap<string, number>;
+  /** Those that this process is sending: not taken twice, also when a clock that jumped says they are due. */
+  readonly underWay: { has(id: string): boolean };
+}
+
 /**
- * Takes due deliveries, oldest first, at most `limit` and of each tenant what it still has room for. A claim is a due
- * time put off until `untilMs`: whoever dies over it leaves it due again then, and another takes it with a new token.
+ * Takes due deliveries, oldest first: at most `limit`, and of each tenant so many that `perTenant` of it are under way,
+ * however many others of it are older than those of the rest. A claim is a due time put off until `untilMs`: whoever
+ * dies over it leaves it due again then, and another takes it with a new token.
  */
-export async function claimDue(
-  tx: Tx,
-  claim: {
-    readonly nowMs: number;
-    readonly untilMs: number;
-    readonly limit: number;
-    readonly roomOf: (tenantId: string) => number;
-    /** Those that this process is sending: not taken twice, also when a clock that jumped says they are due. */
-    readonly underWay: { has(id: string): boolean };
-  },
-): Promise<Claimed[]> {
-  const taken = new Map<string, number>();
-  const chosen: string[] = [];
-  for (const { id, tenantId } of await statement(tx, due).execute({ nowMs: claim.nowMs })) {
-    const count = taken.get(tenantId) ?? 0;
-    if (chosen.length >= claim.limit || count >= claim.roomOf(tenantId) || claim.underWay.has(id)) continue;
-    taken.set(tenantId, count + 1);
-    chosen.push(id);
-  }
-  if (chosen.length === 0) return [];
+export async function claimDue(tx: Tx, claim: DueClaim): Promise<Claimed[]> {
+  const chosen = await chooseDue(tx, claim);
+  if (chosen.size === 0) return [];
   return await tx
     .update(webhookDeliveries)
     .set({ dueAtMs: claim.untilMs, leaseToken: sql`${webhookDeliveries.leaseToken} + 1` })
-    .where(and(inArray(webhookDeliveries.id, chosen), lte(webhookDeliveries.dueAtMs, claim.nowMs)))
+    .where(and(inArray(webhookDeliveries.id, [...chosen]), lte(webhookDeliveries.dueAtMs, claim.nowMs)))
     .returning({
       id: webhookDeliveries.id,
       tenantId: webhookDeliveries.tenantId,
       leaseToken: webhookDeliveries.leaseToken,
     });
+}
+
+/** Looks again as long as there may be others behind those of tenants that have no room left. */
+async function chooseDue(tx: Tx, claim: DueClaim): Promise<ReadonlySet<string>> {
+  const taken = new Map(claim.sendingOf);
+  const chosen = new Set<string>();
+  for (;;) {
+    const full = [...taken].filter(([, count]) => count >= claim.perTenant).map(([tenantId]) => tenantId);
+    const rows = await statement(tx, due).execute({ nowMs: claim.nowMs, full: JSON.stringify(full) });
+    const before = chosen.size;
+    for (const { id, tenantId } of rows) {
+      const count = taken.get(tenantId) ?? 0;
+      if (chosen.size >= claim.limit || count >= claim.perTenant) continue;
+      if (chosen.has(id) || claim.underWay.has(id)) continue;
+      taken.set(tenantId, count + 1);
+      chosen.add(id);
+    }
+    const isLast = rows.length < DUE_LOOKED_AT || chosen.size === before;
+    if (isLast || chosen.size >= claim.limit) return chosen;
+  }
 }
 
 const next = (tx: Tx) =>

@@ -132,10 +132,10 @@ export class Notifier {
   private async claim(nowMs: number): Promise<Claimed[]> {
     const limit = AT_ONCE - this.sending.size;
     if (limit <= 0) return [];
-    const roomOf = (tenantId: string): number => AT_ONCE_PER_TENANT - (this.sendingOf.get(tenantId) ?? 0);
     const untilMs = nowMs + CLAIM_MS;
-    const underWay = this.sending;
-    return await this.deps.database.write((tx) => claimDue(tx, { nowMs, untilMs, limit, roomOf, underWay }));
+    const { sendingOf, sending: underWay } = this;
+    const claim = { nowMs, untilMs, limit, perTenant: AT_ONCE_PER_TENANT, sendingOf, underWay };
+    return await this.deps.database.write((tx) => claimDue(tx, claim));
   }
 
   private begin(claimed: Claimed): void {
