@@ -3,7 +3,7 @@
  * `GET /v1/videos/{id}/route` shows and what the worker goes by, so it is read back through its schema.
  */
 import { z } from 'zod';
-import { type Micros, micros, minusMicros, sumMicros, toUsdNumber } from '../ground/money.ts';
+import { type Micros, micros, minusMicros, toUsdNumber } from '../ground/money.ts';
 import type { Quote, QuoteLine } from '../pricing/quote.ts';
 import { DEFAULT_QUEUE_SECONDS, FALLBACKS, SORTS } from './policy.ts';
 import type { Candidate, Choosing, Route } from './route.ts';
@@ -176,7 +176,7 @@ function showCandidate(candidate: StoredCandidate, viewer: Viewer): ShownCandida
     model: candidate.model,
     price_usd: price === null ? null : toUsdNumber(price),
     lines: candidate.lines,
-    score: score && showScore(candidate, viewer),
+    score: score && showScore(score),
     excluded: candidate.excluded !== null,
     reason: candidate.excluded,
     card: candidate.card,
@@ -190,16 +190,12 @@ function showCandidate(candidate: StoredCandidate, viewer: Viewer): ShownCandida
   };
 }
 
-/** A tenant's score is reckoned from the price: our cost is not theirs to see, nor to work out. */
-function showScore({ score, cost, price }: StoredCandidate, viewer: Viewer): ShownCandidate['score'] {
-  if (!score) return null;
-  const scaled = viewer === 'tenant' && cost !== null && price !== null && cost > 0n;
-  const base = scaled ? price : score.cost;
-  const failures = scaled ? micros((score.failures * price) / cost) : score.failures;
+/** The score that the route was ordered by, for whoever looks: before markup, which is a line of the price. */
+function showScore({ total, cost, failures, wait }: NonNullable<StoredCandidate['score']>): ShownCandidate['score'] {
   return {
-    total: toUsdNumber(sumMicros(base, failures, score.wait)),
-    cost: toUsdNumber(base),
+    total: toUsdNumber(total),
+    cost: toUsdNumber(cost),
     failures: toUsdNumber(failures),
-    wait: toUsdNumber(score.wait),
+    wait: toUsdNumber(wait),
   };
 }

@@ -60,8 +60,8 @@ interface Ranked extends Candidate, Rankable {
  * Orders the offers by expected cost in dollars and says of every other one why it is out.
  *
  * Hard rules come first: what cannot serve, what the policy or the request leaves out, what is above a ceiling. The
- * premium ceiling is reckoned from the cheapest offer that could serve among those `only` and `ignore` leave, whatever
- * its slots or health, so that a busy day never makes a dear provider look cheap.
+ * premium ceiling is reckoned from the cheapest offer that could serve among those `only`, `ignore` and `max_price`
+ * leave, whatever its slots or health, so that a busy day never makes a dear provider look cheap.
  */
 export function decide(input: DecisionInput): Route {
   const { policy } = input;
@@ -74,7 +74,8 @@ export function decide(input: DecisionInput): Route {
   }
   const able = atTheirPrices(allowed, input.conditionsOf);
 
-  const ceiling = premiumCeiling(able, policy);
+  const affordable = able.filter(({ offer }) => aboveMaxPrice(offer.quote.priceMicros, policy) === null);
+  const ceiling = premiumCeiling(affordable, policy);
   const ranked: Ranked[] = [];
   let cheapestOverMaxPrice: Micros | null = null;
   for (const { offer, position } of able) {
@@ -156,13 +157,13 @@ interface Ceiling {
 }
 
 /**
- * The most a candidate may cost by `max_premium`: reckoned from the cheapest able offer of the first model that has
+ * The most a candidate may cost by `max_premium`: reckoned from the cheapest offer of the first model that has
  * one, or from the first choice that `order` names when that is dearer.
  */
-function premiumCeiling(able: readonly { offer: Offer }[], policy: Policy): Ceiling | null {
-  const [first] = able;
+function premiumCeiling(affordable: readonly { offer: Offer }[], policy: Policy): Ceiling | null {
+  const [first] = affordable;
   if (!first) return null;
-  const offers = able.map(({ offer }) => offer).filter((offer) => offer.model === first.offer.model);
+  const offers = affordable.map(({ offer }) => offer).filter((offer) => offer.model === first.offer.model);
   const priceOf = (offer: Offer): Micros => offer.quote.priceMicros;
   const cheapest = offers.map(priceOf).reduce((a, b) => (b < a ? b : a));
   const firstOrdered = policy.order.flatMap((slug) => offers.filter((offer) => offer.provider === slug))[0];

@@ -48,6 +48,7 @@ const cases: fc.Arbitrary<Case> = fc.record({
       fallback: fc.constantFrom(...FALLBACKS),
       sort: fc.constantFrom(null, ...SORTS),
       maxPremium: fc.constantFrom(null, 0, 0.1, 2),
+      maxPriceMicros: fc.constantFrom(null, usd(0.4), usd(1.5)),
       order: fc.subarray([...NAMES], { maxLength: 2 }),
     })
     .map((wishes) => ({ ...NO_ROUTING, ...wishes })),
@@ -98,6 +99,19 @@ describe('a decision', () => {
         const ignored = routed({ ...given, request: { ...given.request, ignore: [name] } });
         expect(names(ignored)).toEqual(names(without));
         expect(ignored.holdMicros).toBe(without.holdMicros);
+      }),
+    );
+  });
+
+  it('is not changed by a provider that is too dear for max_price', () => {
+    fc.assert(
+      fc.property(cases, (given) => {
+        const max = given.request.maxPriceMicros;
+        const dear = NAMES.filter((_, index) => max !== null && (given.cents[index] ?? 0) * 10_000 > Number(max));
+        // What lapses may be given away at the price of others, so nobody burns any here.
+        const conditions = given.conditions.map((each) => ({ ...each, lapsing: 0n }));
+        const [route, without] = [routed({ ...given, conditions }), routed({ ...given, conditions }, dear)];
+        expect([names(route), route.holdMicros]).toEqual([names(without), without.holdMicros]);
       }),
     );
   });

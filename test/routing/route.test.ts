@@ -214,9 +214,24 @@ describe('a stored decision', () => {
   it('shows a tenant prices, and an operator cost and margin as well', () => {
     const [tenant, operator] = [showDecision(stored, 'tenant'), showDecision(stored, 'operator')];
     expect(tenant).toMatchObject({ route: ['a', 'c'], hold_usd: 1.2, max_cost_usd: 1.2, warnings: ['old'] });
-    expect(tenant.candidates[0]).toMatchObject({ price_usd: 1.1, excluded: false, reason: null, score: { cost: 1.1 } });
+    expect(tenant.candidates[0]).toMatchObject({ price_usd: 1.1, excluded: false, reason: null });
     expect(tenant.candidates.flatMap((candidate) => Object.keys(candidate)).join()).not.toMatch(/cost|margin/);
     expect(operator.candidates[0]).toMatchObject({ price_usd: 1.1, cost_usd: 1, margin_usd: 0.1, score: { cost: 1 } });
+  });
+
+  it('shows whoever looks the score that the route was ordered by; the markup is a line of the price', () => {
+    // At the tenant's prices b would come first: 0.504 + 0.05 against 0.426 + 0.123, and the route would seem wrong.
+    const busy = { a: { generationSeconds: 95 }, b: { generationSeconds: 234 } };
+    const pair = [offer('a', 0.504, { cost: 0.42 }), offer('b', 0.426, { cost: 0.355 })];
+    const shown = readDecision(writeDecision(routed(pair, {}, {}, busy), { markup: '20', warnings: [] }));
+    for (const viewer of ['tenant', 'operator'] as const) {
+      const { candidates, route: providers } = showDecision(shown, viewer);
+      expect(providers).toEqual(['a', 'b']);
+      expect(candidates.map(({ score }) => score)).toEqual([
+        { total: 0.47, cost: 0.42, failures: 0, wait: 0.05 },
+        { total: 0.478158, cost: 0.355, failures: 0, wait: 0.123158 },
+      ]);
+    }
   });
 
   it('that is not one is refused', () => {
