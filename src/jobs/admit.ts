@@ -112,7 +112,7 @@ export function assertServable(route: Route): void {
   const cheapest = route.cheapestOverMaxPrice;
   if (cheapest !== null) {
     throw new GatewayError('max_price_exceeded', {
-      message: `No provider is within max_price. The cheapest possible price is ${formatUsd(cheapest)}.`,
+      message: `No available provider is within max_price. The cheapest possible price is ${formatUsd(cheapest)}.`,
       param: 'provider.max_price',
     });
   }
