@@ -14,6 +14,12 @@ const program = new Command('reelay')
   .exitOverride()
   .showHelpAfterError('(add --help for the words this command takes)');
 
+// `reelay spend | head -1`: whoever reads has enough, which is no failure.
+process.stdout.on('error', (error) => {
+  if ('code' in error && error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
 try {
   await addCommands(program, process.argv[2]);
   await program.parseAsync();
@@ -26,6 +32,11 @@ try {
   }
 }
 
+/** One line for what the system refuses, with the variable to change; a trace for what is our own fault. */
 function describe(error: unknown): string {
+  if (error instanceof Error && 'syscall' in error) {
+    const variable = error.syscall === 'listen' ? 'HOST or PORT' : 'REELAY_DATA_DIR';
+    return `${error.message}. Set ${variable} otherwise, or make room for it there.`;
+  }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

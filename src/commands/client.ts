@@ -12,6 +12,9 @@ export class Failure extends Error {
   }
 }
 
+/** The gateway did not answer, or not now: the same question may be asked again, an order may not. */
+export class Unavailable extends Failure {}
+
 const DEFAULT_URL = 'http://127.0.0.1:8787';
 const SANDBOX_KEY = 'sk-reelay-sandbox';
 
@@ -25,7 +28,7 @@ export function tenantAccess(options: { readonly url?: string; readonly key?: st
   const environment = processEnvironment();
   const url = options.url ?? environment.REELAY_URL ?? DEFAULT_URL;
   const key = options.key ?? environment.REELAY_API_KEY ?? SANDBOX_KEY;
-  return { url: url.replace(/\/$/, ''), key };
+  return { url: rootOf(url), key };
 }
 
 /** The same for the admin API, whose key has no default. */
@@ -35,8 +38,11 @@ export function adminAccess(options: { readonly url?: string }): GatewayAccess {
   if (!key) {
     throw new Failure('REELAY_ADMIN_KEY is not set. Set it to the admin key that the gateway was started with.', 2);
   }
-  return { url: (options.url ?? environment.REELAY_URL ?? DEFAULT_URL).replace(/\/$/, ''), key };
+  return { url: rootOf(options.url ?? environment.REELAY_URL ?? DEFAULT_URL), key };
 }
+
+/** Where the gateway is, also from the base URL that an SDK is given, which ends in `/v1`. */
+const rootOf = (url: string): string => url.replace(/(\/v1)?\/?$/, '');
 
 /** One JSON exchange with a gateway. Throws a Failure that says what came back and what to do. */
 export async function call(
@@ -44,15 +50,16 @@ export async function call(
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
   path: string,
   body?: unknown,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<Record<string, unknown>> {
-  const answer = await send(access, method, path, body);
+  const answer = await send(access, method, path, body, headers);
   const text = await answer.body.text();
   const parsed = parse(text);
   if (answer.statusCode < 300 && parsed) return parsed;
   const error = parsed?.error as { message?: string } | undefined;
   const said = error?.message ?? `HTTP ${answer.statusCode}`;
   const hint = answer.statusCode === 401 ? ' Check the key (REELAY_API_KEY, REELAY_ADMIN_KEY).' : '';
-  throw new Failure(`${said}${hint}`);
+  throw answer.statusCode >= 500 ? new Unavailable(said) : new Failure(`${said}${hint}`);
 }
 
 /** The answer itself, for bodies that are not JSON. */
@@ -61,11 +68,13 @@ export async function send(
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
   path: string,
   body?: unknown,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<Awaited<ReturnType<typeof request>>> {
   try {
     return await request(access.url + path, {
       method,
       headers: {
+        ...headers,
         authorization: `Bearer ${access.key}`,
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
@@ -73,7 +82,7 @@ export async function send(
     });
   } catch (error) {
     const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new Failure(
+    throw new Unavailable(
       `no gateway answers at ${access.url} (${reason}). Start one with "npm start", or set REELAY_URL.`,
     );
   }

@@ -1,14 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
-import { call, Failure, type GatewayAccess, send, tenantAccess } from './client.ts';
+import { call, Failure, type GatewayAccess, send, tenantAccess, Unavailable } from './client.ts';
 import { dollars, printJson, printLine } from './print.ts';
 
 interface Options {
-  readonly model: string;
+  readonly model?: string;
   readonly seconds?: string;
   readonly size?: string;
   readonly resolution?: string;
@@ -32,6 +33,8 @@ interface Video {
 }
 
 const POLL_MS = 1_000;
+/** A gateway that restarts is back long before; the video goes on in any case. */
+const SILENT_POLLS_MAX = 120;
 
 /** `reelay create`: asks a gateway for a video, waits for it with a progress bar, and saves the file. */
 export function addCreateCommand(program: Command): void {
@@ -39,7 +42,7 @@ export function addCreateCommand(program: Command): void {
     .command('create')
     .description('make a video: ask, wait with a progress bar, save the file')
     .argument('<prompt>', 'what the video shows')
-    .option('--model <model>', 'model or alias', 'sora-2')
+    .option('--model <model>', "model or alias (default: the gateway's)")
     .option('--seconds <n>', 'length in seconds')
     .option('--size <WxH>', 'frame, such as 1280x720')
     .option('--resolution <r>', '720p, 1080p or 4k')
@@ -56,14 +59,35 @@ export function addCreateCommand(program: Command): void {
 
 async function run(prompt: string, options: Options): Promise<void> {
   const access = tenantAccess(options);
-  const created = toVideo(await call(access, 'POST', '/v1/videos', bodyOf(prompt, options)));
-  const video = await waitFor(access, created, options.json !== true);
-  if (video.status !== 'completed')
-    throw new Failure(`${video.id} failed: ${video.error?.message ?? 'no reason given'}`);
-  const file = options.output ?? `${video.id}.mp4`;
-  await download(access, video.id, file);
-  if (options.json) printJson({ ...video, file });
-  else printLine(`saved ${file}  (${video.provider}, ${dollars(video.usage.cost)})`);
+  // A file that cannot be written is told before anything is ordered: another try would buy the clip again.
+  if (options.output !== undefined) await assertWritable(options.output);
+  const order = bodyOf(prompt, options);
+  const created = toVideo(await call(access, 'POST', '/v1/videos', order, { 'idempotency-key': randomUUID() }));
+  const file = options.output ?? `${created.id}.mp4`;
+  const later = `${created.id} is ordered: curl -fo ${file} -H "authorization: Bearer $REELAY_API_KEY" ${access.url}/v1/videos/${created.id}/content`;
+  try {
+    const video = await waitFor(access, created, options.json !== true, later);
+    if (video.status !== 'completed')
+      throw new Failure(`${video.id} failed: ${video.error?.message ?? 'no reason given'}`);
+    await download(access, video.id, file);
+    if (options.json) printJson({ ...video, file });
+    else printLine(`saved ${file}  (${video.provider}, ${dollars(video.usage.cost)})`);
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    throw new Failure(`${error.message} ${later}`);
+  }
+}
+
+async function assertWritable(file: string): Promise<void> {
+  const part = `${file}.part`;
+  try {
+    await (await open(part, 'a')).close();
+    await rm(part);
+  } catch (error) {
+    throw new Failure(
+      `cannot write ${file}, so nothing was ordered: ${error instanceof Error ? error.message : error}`,
+    );
+  }
 }
 
 function bodyOf(prompt: string, options: Options): Record<string, unknown> {
@@ -73,7 +97,7 @@ function bodyOf(prompt: string, options: Options): Record<string, unknown> {
   };
   return {
     prompt,
-    model: options.model,
+    ...(options.model !== undefined && { model: options.model }),
     ...(options.seconds !== undefined && { seconds: options.seconds }),
     ...(options.size !== undefined && { size: options.size }),
     ...(options.resolution !== undefined && { resolution: options.resolution }),
@@ -85,23 +109,38 @@ function bodyOf(prompt: string, options: Options): Record<string, unknown> {
 
 const toVideo = (answer: Record<string, unknown>): Video => answer as unknown as Video;
 
-async function waitFor(access: GatewayAccess, created: Video, draw: boolean): Promise<Video> {
+/** Waits for the end, through restarts of the gateway. Interrupted, it leaves the terminal as it was, and says the id. */
+async function waitFor(access: GatewayAccess, created: Video, draw: boolean, later: string): Promise<Video> {
   const bar = new SingleBar({
     format: `${created.id} {bar} {percentage}% {state}`,
     stream: process.stderr,
     clearOnComplete: true,
   });
+  const interrupted = (): void => {
+    bar.stop();
+    process.stderr.write(`\nreelay: ${later}\n`);
+    process.exit(130);
+  };
+  process.once('SIGINT', interrupted);
   if (draw) bar.start(100, 0, { state: created.status });
   try {
     let video = created;
-    while (video.status === 'queued' || video.status === 'in_progress') {
+    for (let silent = 0; video.status === 'queued' || video.status === 'in_progress'; ) {
       await sleep(POLL_MS);
-      video = toVideo(await call(access, 'GET', `/v1/videos/${created.id}`));
-      const state = video.provider === null ? video.status : `${video.status} at ${video.provider}`;
-      if (draw) bar.update(video.progress, { state });
+      try {
+        video = toVideo(await call(access, 'GET', `/v1/videos/${created.id}`));
+        silent = 0;
+        const state = video.provider === null ? video.status : `${video.status} at ${video.provider}`;
+        if (draw) bar.update(video.progress, { state });
+      } catch (error) {
+        silent += 1;
+        if (!(error instanceof Unavailable) || silent > SILENT_POLLS_MAX) throw error;
+        if (draw) bar.update(video.progress, { state: 'the gateway does not answer; asking again' });
+      }
     }
     return video;
   } finally {
+    process.off('SIGINT', interrupted);
     bar.stop();
   }
 }
@@ -109,13 +148,13 @@ async function waitFor(access: GatewayAccess, created: Video, draw: boolean): Pr
 /** Streams beside the final name and renames, so that a file under its name is whole. */
 async function download(access: GatewayAccess, id: string, file: string): Promise<void> {
   const answer = await send(access, 'GET', `/v1/videos/${id}/content`);
-  if (answer.statusCode !== 200) throw new Failure(`the content of ${id} came back as HTTP ${answer.statusCode}`);
+  if (answer.statusCode !== 200) throw new Unavailable(`the content of ${id} came back as HTTP ${answer.statusCode}.`);
   const part = `${file}.part`;
   try {
     await pipeline(answer.body, createWriteStream(part));
     await rename(part, file);
   } catch (error) {
     await rm(part, { force: true });
-    throw new Failure(`cannot write ${file}: ${error instanceof Error ? error.message : error}`);
+    throw new Unavailable(`cannot save ${file}: ${error instanceof Error ? error.message : error}.`);
   }
 }
