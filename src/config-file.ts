@@ -9,7 +9,8 @@ import { ConfigError } from './config-error.ts';
 import { findModel, RESOLUTIONS } from './ground/models.ts';
 import { Secret } from './ground/secret.ts';
 import type { ModelAliases } from './http/normalise.ts';
-import { type TenantPolicy, tenantPolicySchema } from './routing/policy.ts';
+import { givenPolicySchema } from './http/policy-shapes.ts';
+import type { TenantPolicy } from './routing/policy.ts';
 
 /** What the file says, checked; empty where there is no file. */
 export interface ConfigFile {
@@ -50,7 +51,7 @@ const aliasSchema = z.strictObject({
 const fileSchema = z.strictObject({
   accounts: z.array(accountSchema).default([]),
   aliases: z.record(z.string().regex(/^[\w.:/-]{1,80}$/), aliasSchema).default({}),
-  policy: tenantPolicySchema.default({}),
+  policy: givenPolicySchema.default({}),
 });
 
 /**

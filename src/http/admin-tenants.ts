@@ -10,6 +10,7 @@ import { bodyOf, listed, listOf, toSeconds } from './admin-shapes.ts';
 import type { Authenticator } from './auth.ts';
 import { adminBudgetSchema, showAdminBudget } from './budget-shapes.ts';
 import type { Ctx, FrontDeps } from './context.ts';
+import { givenPolicySchema } from './policy-shapes.ts';
 import type { Route } from './route-table.ts';
 
 const percent = z.union([z.number(), z.string()]).transform((value, context): string => {
@@ -26,7 +27,7 @@ const name = z.string().trim().min(1, 'expected a name').max(100, 'expected at m
 const changeable = {
   name: name.optional(),
   markup_percent: percent.optional(),
-  policy: tenantPolicySchema.optional(),
+  policy: givenPolicySchema.optional(),
   concurrency: z.number().int().positive().nullable().optional(),
   rate_per_minute: ratePerMinute.optional(),
 };

@@ -107,6 +107,17 @@ describe('a key for some providers', () => {
     expect(made.reasons.kling).toBe('not allowed for this API key');
   });
 
+  it('whose tenant’s policy would leave out nobody, because there is nobody of that name, is a mistake', async () => {
+    for (const list of ['only', 'ignore']) {
+      const body = { id: 'slip', name: 'Slip', policy: { [list]: ['kling', 'atlascloud'] } };
+      const answer = await gateway.admin('POST', '/tenants', body);
+      const { error } = (await answer.json()) as { error: { param: string; message: string } };
+      expect([answer.status, error.param]).toEqual([400, `policy.${list}.1`]);
+      expect(error.message).toMatch(/there is no such provider; there are kling, evolink, atlas, fal, piapi/);
+    }
+    expect((await gateway.admin('GET', '/tenants/slip')).status).toBe(404);
+  });
+
   it('that asks for another one hears that it may not', async () => {
     const { key } = await newKey(await newTenant(), { providers: ['fal'] });
     const refused = await create(key, { provider: { only: ['kling'] } });

@@ -114,6 +114,13 @@ const cases: [
     'style',
   ],
   [
+    'a wish for the provider that nobody knows, where all must be known',
+    () => json({ prompt, provider: { max_prize: 0.01, require_parameters: true } }),
+    400,
+    'unknown_parameter',
+    'provider.max_prize',
+  ],
+  [
     'a last frame alone',
     () => json({ prompt, image_tail: 'https://cdn.example.com/b.png' }),
     400,
