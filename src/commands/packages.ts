@@ -42,6 +42,12 @@ export function addPackageCommands(program: Command): void {
     .option('--price <usd>', 'what it cost, where that is not as the card has it')
     .option('--expires <day>', 'when it lapses, where that is not as the card has it')
     .action(add);
+  withCommon(
+    packages
+      .command('remove')
+      .description('take back a registration; its unit price counts no more')
+      .argument('<id>', 'package id, as listed'),
+  ).action(remove);
   withCommon(packages.command('list').description('what was drawn, what is left, and what will lapse'))
     .option('--refresh', 'ask the provider too what is left')
     .action(list);
@@ -60,6 +66,12 @@ async function add(sold: string, options: AddOptions): Promise<void> {
   if (options.json) return printJson(added);
   const unit = dollars(added.unit_price_usd);
   printLine(`package ${added.id}: ${added.units} units at ${unit}, until ${dayOf(added.expires_at)}`);
+}
+
+async function remove(id: string, options: Common): Promise<void> {
+  const removed = await call(adminAccess(options), 'DELETE', `/admin/v1/packages/${encodeURIComponent(id)}`);
+  if (options.json) return printJson(removed);
+  printLine(`package ${id} removed`);
 }
 
 const today = (): string => utcDay(systemClock.nowMs());

@@ -35,6 +35,7 @@ interface Quote {
       readonly quantity: number;
       readonly unit: string;
       readonly rate_usd: number | null;
+      readonly usd: number | null;
     }[];
     readonly score: { readonly total: number } | null;
     readonly excluded: boolean;
@@ -171,6 +172,7 @@ function showCards({ cards, warnings }: Pick<LocalQuote, 'cards' | 'warnings'>):
 
 function describeLine(line: Quote['candidates'][number]['lines'][number]): string {
   if (line.unit === 'percent') return `${line.quantity} % markup`;
+  if (line.rate_usd === null && line.usd) return `${dollars(line.usd)} (${line.what})`;
   if (line.rate_usd === null) return `${line.quantity} ${line.unit}s, which have no price`;
   return `${line.quantity} ${line.unit}s x ${dollars(line.rate_usd)}`;
 }

@@ -1,11 +1,11 @@
 /** Prepaid packages and rate cards, for operators: what was bought, what is left, and where prices have moved. */
 import { z } from 'zod';
-import { invalidValue } from '../ground/errors.ts';
+import { GatewayError, invalidValue } from '../ground/errors.ts';
 import { toDisplayNumber, usd } from '../ground/money.ts';
 import { DAY_MS, SECOND_MS, utcDay } from '../ground/time.ts';
 import { DRIFT_DAYS, driftNow } from '../jobs/drift-watch.ts';
 import { packAccount, packageNamed, reconcilePacks, takeStocks, type UnknownPack, unitCard } from '../jobs/packages.ts';
-import { insertPackage } from '../ledger/package.ts';
+import { insertPackage, removePackage } from '../ledger/package.ts';
 import { surveyCards } from '../pricing/survey.ts';
 import type { PackageRow } from '../store/schema.ts';
 import { bodyOf, listed, listOf, toSeconds } from './admin-shapes.ts';
@@ -75,6 +75,13 @@ export function packageAdminRoutes(deps: FrontDeps): Route[] {
       handle: (c) => show(deps, c),
     },
     {
+      method: 'delete',
+      path: '/packages/{id}',
+      summary: 'Take back a registration, of a pack that was never bought, say; its unit price counts no more',
+      answer: z.object({ id: z.string(), object: z.literal('package.deleted'), deleted: z.literal(true) }),
+      handle: (c) => remove(deps, c),
+    },
+    {
       method: 'get',
       path: '/rate-cards',
       summary: 'Rate cards with their dates and sources, and which are in force',
@@ -102,6 +109,17 @@ async function register(deps: FrontDeps, c: Ctx): Promise<Response> {
   const stock = stocks.find(({ account }) => account === row.account);
   const state = stock?.inventory.packs.find(({ pack }) => pack.id === row.id);
   return c.json(stock && state ? showPack(state, stock.inventory, deps.jobs.clock.nowMs()) : { id: row.id });
+}
+
+async function remove(deps: FrontDeps, c: Ctx): Promise<Response> {
+  const id = c.req.param('id') ?? '';
+  if (!(await deps.jobs.database.write((tx) => removePackage(tx, id)))) {
+    const message = `There is no package '${id.slice(0, 60)}'. GET /admin/v1/packages lists them.`;
+    throw new GatewayError('not_found', { message, param: 'id' });
+  }
+  await deps.packs.refresh();
+  deps.log.info('package removed', { detail: id });
+  return c.json({ id, object: 'package.deleted', deleted: true });
 }
 
 function newRow({ jobs }: FrontDeps, body: z.infer<typeof newPackage>): PackageRow {

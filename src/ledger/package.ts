@@ -8,6 +8,12 @@ export async function insertPackage(tx: Tx, row: PackageRow): Promise<void> {
   await tx.insert(packages).values(row);
 }
 
+/** Takes back a registration; what was drawn from the pack counts as drawn from none. False when there is no such pack. */
+export async function removePackage(tx: Tx, id: string): Promise<boolean> {
+  const gone = await tx.delete(packages).where(eq(packages.id, id)).returning({ id: packages.id });
+  return gone.length === 1;
+}
+
 /** Every package, by account and then in the order in which they are drawn. */
 export async function listPackages(tx: Tx): Promise<PackageRow[]> {
   return await tx
