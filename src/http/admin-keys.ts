@@ -4,7 +4,7 @@ import { GatewayError, invalidValue } from '../ground/errors.ts';
 import { budgetsOfOwners } from '../ledger/budget.ts';
 import { type ApiKey, findKey, insertKey, listKeys, mintKey, revokeKey } from '../ledger/key.ts';
 import { findTenant, type Tenant } from '../ledger/tenant.ts';
-import { bodyOf, listed, listOf, toSeconds } from './admin-shapes.ts';
+import { bodyOf, listed, listOf, noSuchTenant, toSeconds } from './admin-shapes.ts';
 import type { Authenticator } from './auth.ts';
 import { adminBudgetSchema, showAdminBudget } from './budget-shapes.ts';
 import type { Ctx, FrontDeps } from './context.ts';
@@ -83,9 +83,10 @@ export function keyAdminRoutes(deps: FrontDeps, callers: Authenticator): Route[]
 
 /** The tenant that the path names. Throws `not_found` when there is none. */
 export async function theTenant(deps: FrontDeps, c: Ctx): Promise<Tenant> {
-  const tenant = await deps.jobs.database.read((tx) => findTenant(tx, c.req.param('id') ?? ''));
+  const id = c.req.param('id') ?? '';
+  const tenant = await deps.jobs.database.read((tx) => findTenant(tx, id));
   if (tenant) return tenant;
-  throw new GatewayError('not_found', { message: 'There is no such tenant.', param: 'id' });
+  throw noSuchTenant(id);
 }
 
 /** The key that the path names. Throws `not_found` when there is none. */

@@ -1,13 +1,14 @@
 /** Replays for operators: past traffic under another policy, card, package or limit, beside what happened. */
 import { z } from 'zod';
-import { GatewayError, invalidValue } from '../ground/errors.ts';
+import { invalidValue } from '../ground/errors.ts';
 import { DAY_MS, SECOND_MS, utcDay } from '../ground/time.ts';
+import type { Outlook } from '../jobs/outlook.ts';
 import { type ReplayReport, replayPast } from '../jobs/replay.ts';
 import { findTenant } from '../ledger/tenant.ts';
 import { packagesInForce } from '../pricing/card-quotes.ts';
 import { tenantPolicySchema } from '../routing/policy.ts';
 import { differenceOf, differenceSchema, showSums, sideSchema } from '../routing/replay-show.ts';
-import { bodyOf, toSeconds } from './admin-shapes.ts';
+import { bodyOf, noSuchTenant, toSeconds } from './admin-shapes.ts';
 import type { Ctx, FrontDeps } from './context.ts';
 import type { Route } from './route-table.ts';
 
@@ -60,7 +61,9 @@ const replayAnswer = z.object({
 });
 
 /** What a replay asks of the front. */
-type ReplayDeps = Pick<FrontDeps, 'jobs' | 'sellers' | 'packs' | 'conditionsOf'>;
+type ReplayDeps = Pick<FrontDeps, 'jobs' | 'sellers' | 'packs' | 'defaultPolicy'> & {
+  readonly worker: { readonly outlook: Pick<Outlook, 'slotsGiven'> };
+};
 
 /** The admin route of replays. One runs at a time; another waits for it. */
 export function replayAdminRoutes(deps: ReplayDeps): Route[] {
@@ -104,7 +107,9 @@ async function run(deps: ReplayDeps, body: ReplayBody): Promise<Ran> {
       seed: body.seed,
     },
     sellers: deps.packs.sellers(deps.sellers),
-    slotsOf: (offer) => deps.conditionsOf(offer).slots,
+    usual: deps.defaultPolicy ?? {},
+    // Not those believed just now: a refusal of this minute says nothing of the period.
+    slotsOf: (account) => deps.worker.outlook.slotsGiven(account),
   });
   return { ...report, fromMs, toMs };
 }
@@ -123,7 +128,7 @@ function periodOf({ from, to }: ReplayBody, nowMs: number): { fromMs: number; to
 async function check({ jobs, sellers }: ReplayDeps, body: ReplayBody, cardsDay: string): Promise<void> {
   const { tenant, policy = {}, limits = {}, package: tried } = body;
   if (tenant !== undefined && !(await jobs.database.read((tx) => findTenant(tx, tenant)))) {
-    throw new GatewayError('not_found', { message: 'There is no such tenant.', param: 'tenant' });
+    throw noSuchTenant(tenant, 'tenant');
   }
   const providers = [...new Set(sellers.map(({ provider }) => provider))];
   const accounts = [...jobs.accounts.keys()];
@@ -156,11 +161,15 @@ function show(c: Ctx, body: ReplayBody, report: Ran): Response {
   return c.json(answer);
 }
 
-function notesOf({ tenant, package: tried }: ReplayBody, { past, unmeasured }: Ran): string[] {
+const NOT_KEPT =
+  'videos were decided by another policy or markup than today: of what is not kept, max_premium, max_price_usd and concurrency, that of today is taken';
+
+function notesOf({ tenant, package: tried }: ReplayBody, { past, unmeasured, changed }: Ran): string[] {
   const notes = unmeasured.map(
     (offer) => `nothing of ${offer} was measured: takes of 120 s that do not fail are assumed`,
   );
   if (past.cutAtMs !== null) notes.push(`only the first ${JOBS_MAX} videos were replayed: ask for a shorter period`);
+  if (changed > 0) notes.push(`${changed} ${NOT_KEPT}`);
   if (past.open > 0) notes.push(`${past.open} videos have not ended yet and are left out`);
   if (past.cancelled > 0) notes.push(`${past.cancelled} cancelled videos are left out`);
   if (tenant !== undefined && tried === undefined)

@@ -25,3 +25,9 @@ export async function bodyOf<S extends z.ZodType>(c: Ctx, schema: S): Promise<z.
 }
 
 export const toSeconds = (atMs: number | null): number | null => (atMs === null ? null : Math.floor(atMs / 1_000));
+
+/** There is no tenant of that id: where to find those there are. */
+export function noSuchTenant(id: string, param = 'id'): GatewayError {
+  const listed = "GET /admin/v1/tenants and 'reelay tenants list' show them";
+  return new GatewayError('not_found', { message: `There is no tenant '${id.slice(0, 60)}': ${listed}.`, param });
+}

@@ -1,13 +1,13 @@
 /** Reports of what was spent, and the ledger behind them, for operators; a tenant's own usage. */
 import { z } from 'zod';
-import { GatewayError, invalidValue } from '../ground/errors.ts';
+import { invalidValue } from '../ground/errors.ts';
 import { isId } from '../ground/id.ts';
 import { toUsdNumber } from '../ground/money.ts';
 import { findEntry, ledgerPage } from '../ledger/page.ts';
 import { NO_SUMS, type Sums } from '../ledger/rollup.ts';
 import { combine, DIMENSIONS, type SpendGroup, type SpendQuery, spendReport } from '../ledger/spend.ts';
-import { findTenant } from '../ledger/tenant.ts';
 import type { EntryRow } from '../store/schema.ts';
+import { theTenant } from './admin-keys.ts';
 import { toSeconds } from './admin-shapes.ts';
 import type { Ctx, FrontDeps } from './context.ts';
 import { type Route, readQuery } from './route-table.ts';
@@ -101,9 +101,7 @@ export function usageRoutes(deps: FrontDeps): Route[] {
 
 /** The id in the path. Throws a 404 when no tenant has it. */
 export async function tenantIdOf(deps: FrontDeps, c: Ctx): Promise<string> {
-  const tenant = await deps.jobs.database.read((tx) => findTenant(tx, c.req.param('id') ?? ''));
-  if (tenant) return tenant.id;
-  throw new GatewayError('not_found', { message: 'There is no such tenant.', param: 'id' });
+  return (await theTenant(deps, c)).id;
 }
 
 async function report(deps: FrontDeps, c: Ctx, tenantId: string | null): Promise<Response> {

@@ -1,6 +1,6 @@
 import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm';
 import type { Tx } from '../store/database.ts';
-import { type JobRow, type JobState, jobs } from '../store/schema.ts';
+import { attempts, type JobRow, type JobState, jobs } from '../store/schema.ts';
 
 /** Which jobs are listed, and where the page begins; null: whichever. */
 export interface JobQuery {
@@ -32,6 +32,12 @@ export type ListedJob = Pick<
   | 'createdAtMs'
   | 'endedAtMs'
 >;
+
+/** The jobs of which an attempt is in doubt now: a paid task may exist that nobody has found. */
+export async function jobsInDoubt(tx: Tx): Promise<string[]> {
+  const rows = await tx.selectDistinct({ jobId: attempts.jobId }).from(attempts).where(eq(attempts.state, 'in_doubt'));
+  return rows.map(({ jobId }) => jobId);
+}
 
 /** Jobs of all tenants, the newest first. */
 export async function jobPage(tx: Tx, query: JobQuery): Promise<ListedJob[]> {

@@ -85,7 +85,10 @@ describe('reelay budgets', () => {
   });
 
   it.each([
-    [['budgets', 'set', 'nobody', 'day', '5'], 'There is no such tenant'],
+    [
+      ['budgets', 'set', 'nobody', 'day', '5'],
+      "There is no tenant 'nobody': GET /admin/v1/tenants and 'reelay tenants list' show them.",
+    ],
     [['budgets', 'set', `key_${'a'.repeat(34)}`, 'day', '5'], 'There is no such key'],
     [['budgets', 'remove', 'sandbox', 'total'], 'There is no total budget of this tenant'],
     [['keys', 'create', 'sandbox', '--models', 'sora-9'], "The model 'sora-9' does not exist"],

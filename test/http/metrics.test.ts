@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { ADMIN_KEY, createVideo, endOf, startTestGateway, type TestGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 
 let gateway: TestGateway;
 beforeAll(async () => {
@@ -166,10 +167,24 @@ describe('GET /admin/v1/jobs', () => {
     ['limit=101', 'limit'],
     ['after=nothing', 'after'],
     ['suspected=maybe', 'suspected'],
+    ['in_doubt=maybe', 'in_doubt'],
   ])('refuses %s', async (query, param) => {
     const answer = await gateway.admin('GET', `/jobs?${query}`);
     expect(answer.status).toBe(400);
     expect(((await answer.json()) as { error: { param: string } }).error.param).toBe(param);
+  });
+
+  it('finds what is in doubt, so that a person can resolve it', async () => {
+    expect((await jobs('in_doubt=true')).data).toEqual([]);
+    const body = JSON.stringify({ prompt: 'a kite', model: 'kling-v3', seconds: 3, provider: { only: ['atlas'] } });
+    const headers = { 'content-type': 'application/json', 'x-reelay-sandbox-fault': 'lost_answer' };
+    const answer = await gateway.fetch('/v1/videos', { method: 'POST', headers, body });
+    const { id } = (await answer.json()) as { id: string };
+    await until('the doubt', async () => (await jobs('in_doubt=true')).data.length === 1);
+    expect((await jobs('in_doubt=true')).data).toMatchObject([{ id, state: 'running', in_doubt: true }]);
+    expect((await jobs('in_doubt=true&suspected=true')).data).toEqual([]);
+    expect((await gateway.admin('POST', `/jobs/${id}/resolve`, { outcome: 'charged' })).status).toBe(200);
+    expect((await jobs('in_doubt=true')).data).toEqual([]);
   });
 
   it('needs the admin key', async () => {
