@@ -7,6 +7,7 @@
 import type { z } from 'zod';
 import type { VideoRequest } from '../src/ground/video-request.ts';
 import type { Capability } from '../src/pricing/capability.ts';
+import type { TaskIdentity } from './identity.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
 export type Headers = Readonly<Record<string, string>>;
@@ -195,6 +196,8 @@ export interface Hooks<Handle> {
   verify(delivery: Delivery, proof: DeliveryProof): Announcement | null;
   /** A handle for a task that only an announcement has named; null where one cannot be made. */
   adopt(taskId: string, upstream: string): Handle | null;
+  /** Whose task a read shows; absent where reads tell nothing of it. Never throws. */
+  identity?(response: ProviderResponse, upstream: string): TaskIdentity;
 }
 
 /** The images and videos of a request as this provider's wire takes them: an address, base64, or a data URL. */

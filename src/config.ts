@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { AnyProvider } from '../providers/define.ts';
 import { PROVIDERS } from '../providers/index.ts';
+import { assertDefaultModel, assertMeant } from './config-checks.ts';
 import { ConfigError } from './config-error.ts';
 import { NO_FILE, readConfigFile } from './config-file.ts';
 import type { Environment } from './environment.ts';
@@ -134,6 +135,7 @@ export function readConfig(environment: Environment): Config {
     throw new ConfigError(`${name}: ${issue?.message} (${describeValue(name, given[name])})`);
   }
   const values = parsed.data;
+  assertMeant(given);
   const fromVariables = PROVIDERS.flatMap((provider) => accountOf(provider, given, values.KLING_PACKAGE));
   const path = values.REELAY_CONFIG;
   const file = path === undefined ? NO_FILE : readConfigFile(path, environment, values.KLING_PACKAGE);
@@ -146,6 +148,7 @@ export function readConfig(environment: Environment): Config {
   }
   const sandbox = values.REELAY_SANDBOX ?? accounts.length === 0;
   assertSandbox(sandbox, values.HOST);
+  assertDefaultModel(values.REELAY_DEFAULT_MODEL, file.aliases);
   const secret = (text: string | undefined): Secret | null => (text === undefined ? null : new Secret(text));
   return {
     host: values.HOST,

@@ -1,11 +1,9 @@
 /** Wires the gateway up from its configuration, starts it, and stops it well. */
 import { mkdirSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { createAdaptorServer } from '@hono/node-server';
 import { connectAccount, sellersOf } from './accounts.ts';
 import { type Config, isLoopback } from './config.ts';
+import { assertPackages } from './config-checks.ts';
 import { createMint, systemRandom } from './ground/id.ts';
 import { createLog, type Log } from './ground/log.ts';
 import { HOUR_MS, slewed, systemClock } from './ground/time.ts';
@@ -17,6 +15,7 @@ import type { Deps } from './jobs/deps.ts';
 import { DiskWatch } from './jobs/disk.ts';
 import { DriftWatch } from './jobs/drift-watch.ts';
 import { inspectVideo } from './jobs/inspect.ts';
+import { wakeLate } from './jobs/late.ts';
 import { Notifier } from './jobs/notify.ts';
 import { PackBook } from './jobs/packages.ts';
 import { reconcile } from './jobs/reconcile.ts';
@@ -30,7 +29,7 @@ import { ensureSandboxTenant } from './ledger/sandbox-tenant.ts';
 import { ownSecret } from './own-secret.ts';
 import { loadRateCards } from './pricing/cards.ts';
 import { type Sandbox, startSandbox } from './sandbox/sandbox.ts';
-
+import { type Front, listen } from './server.ts';
 import { quickCheck } from './store/check.ts';
 import type { Database } from './store/database.ts';
 import { openDiskFiles } from './store/files.ts';
@@ -45,28 +44,43 @@ import { NoticeSender } from './wire/notify.ts';
 export interface Gateway {
   /** Where it listens, `http://127.0.0.1:8787`. */
   readonly url: string;
-  /** Takes no more requests, finishes the steps under way, and gives the data directory up. */
+  /** Admits nothing more, finishes the submissions under way, and gives port and data directory up. */
   stop(): Promise<void>;
 }
-
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 300_000;
-/** Longer than proxies and clients keep an idle connection: whoever closes first resets a request of the other. */
-const KEEP_ALIVE_MS = 65_000;
-const HEADER_BYTES_MAX = 16_384;
-const HEADERS_MAX = 64;
-const SOCKETS_MAX = 2_000;
 
 /** Starts a gateway. Resolves when it listens; throws, with nothing left running, when it cannot. */
 export async function startGateway(config: Config): Promise<Gateway> {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const database = openSqlite({ folder: config.dataDir, migrationsFolder: config.migrationsDir });
+  const begun: Closing[] = [() => database.close()];
+  try {
+    // The port before anything else: a second gateway on it must fail before it has bought a clip.
+    const front = await listen(config);
+    begun.unshift(() => front.close());
+    return await startBehind(front, database, config, (close) => begun.unshift(close));
+  } catch (error) {
+    for (const close of begun) await close().catch(() => {});
+    throw error;
+  }
+}
+
+type Closing = () => Promise<unknown>;
+
+/** Everything behind the socket. What must be closed when it fails half-way is handed to `began`. */
+async function startBehind(
+  front: Front,
+  database: Database,
+  config: Config,
+  began: (close: Closing) => void,
+): Promise<Gateway> {
   const log = createLog(config.logLevel);
   const random = systemRandom;
   const clock = slewed(systemClock);
   const mint = createMint(clock, random);
   const cards = loadRateCards(config.rateCardsDir);
-  const database = openSqlite({ folder: config.dataDir, migrationsFolder: config.migrationsDir });
+  assertPackages(config.accounts, cards, clock.nowMs());
   const sandbox = config.sandbox ? await startSandbox(config) : null;
+  if (sandbox) began(() => sandbox.stop());
   const connected = (sandbox?.accounts ?? config.accounts).map(connectAccount);
   const accounts = new Map(connected.map((account) => [account.id, account]));
   const addressRules: AddressRules = {
@@ -123,6 +137,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
   const rounds = [
     new Rounds(jobs, HOUR_MS, () => drift.look()),
     new Rounds(jobs, HOUR_MS, () => reconcile(jobs)),
+    new Rounds(jobs, HOUR_MS, () => wakeLate(jobs, (id) => worker.wake(id))),
     new Rounds(jobs, CIRCUITS_EVERY_MS, () => circuits.look()),
   ];
   await database.write((tx) => forgetOtherProcesses(tx, jobs.processId));
@@ -153,46 +168,23 @@ export async function startGateway(config: Config): Promise<Gateway> {
     sandbox: config.sandbox,
     openMetrics: isLoopback(config.host) && config.publicUrl === null,
   });
+  began(() => worker.stop());
   await worker.start();
   notifier.start();
   alarms?.wake();
   for (const each of rounds) each.start();
-  const server = await listen(app.fetch, config);
+  front.open(app.fetch);
   const behind = unclean ? books.behind().catch((error) => log.error('the audit failed', { error })) : null;
   const beside = [...rounds, { stop: async () => (await behind) ?? undefined }];
-  const wires = [wire, downloads, sender];
-  const stop = () => stopAll({ server, worker, notifier, alarms, packs, beside, sandbox, wires, database, log });
-  return { url: addressOf(server, config.host), stop };
-}
-
-async function listen(fetch: Parameters<typeof createAdaptorServer>[0]['fetch'], config: Config): Promise<Server> {
-  const server = createAdaptorServer({
-    fetch,
-    createServer,
-    serverOptions: {
-      maxHeaderSize: HEADER_BYTES_MAX,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-    },
-  }) as Server;
-  server.keepAliveTimeout = KEEP_ALIVE_MS;
-  server.maxHeadersCount = HEADERS_MAX;
-  server.maxConnections = SOCKETS_MAX;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(config.port, config.host, () => resolve());
-  });
-  return server;
-}
-
-function addressOf(server: Server, host: string): string {
-  const { port } = server.address() as AddressInfo;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const wires = [wire, sender];
+  const running = { front, worker, downloads, notifier, alarms, packs, beside, sandbox, wires, database, log };
+  return { url: front.url, stop: () => stopAll(running) };
 }
 
 interface Running {
-  readonly server: Server;
+  readonly front: Front;
   readonly worker: Worker;
+  readonly downloads: Downloader;
   readonly notifier: Notifier;
   readonly alarms: Alarms | null;
   readonly packs: PackBook;
@@ -204,9 +196,14 @@ interface Running {
   readonly log: Log;
 }
 
+/**
+ * Keeps answering reads while the submissions under way end; from the first moment on nothing is admitted, and nobody is
+ * sent here any more (`/readyz`).
+ */
 async function stopAll({
-  server,
+  front,
   worker,
+  downloads,
   notifier,
   alarms,
   packs,
@@ -216,15 +213,14 @@ async function stopAll({
   database,
   log,
 }: Running): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  await worker.stop();
+  const stopped = worker.stop();
+  // A download can be done again, a submission cannot: only that is waited for.
+  await Promise.all([stopped, downloads.close()]);
   await Promise.all(beside.map((each) => each.stop()));
   await notifier.stop();
   await alarms?.stop();
   packs.stop();
-  server.closeAllConnections();
-  await closed;
+  await front.close();
   await Promise.all([...wires.map((wire) => wire.close()), sandbox?.stop()]);
   await database.close();
   log.flush();

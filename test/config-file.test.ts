@@ -72,7 +72,10 @@ it.each([
     /accounts\[1\]\.id: "a" is taken/,
   ],
   ['aliases: { x: { model: sora-9 } }', /aliases\.x\.model \(got "sora-9"\): there is no such model/],
-  ['policy: { ignore: [kling, atlascloud] }', /policy\.ignore\[1\] \(got "atlascloud"\): there is no such provider; .*atlas/],
+  [
+    'policy: { ignore: [kling, atlascloud] }',
+    /policy\.ignore\[1\] \(got "atlascloud"\): there is no such provider; .*atlas/,
+  ],
   ['policy: { max_premium: -1 }', /policy\.max_premium \(got -1\): .*>=0/],
 ])('%s is refused', (text, words) => {
   expect(() => read(text)).toThrow(words);

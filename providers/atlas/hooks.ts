@@ -1,7 +1,9 @@
 import { createPublicKey, verify as verifySignature } from 'node:crypto';
 import { z } from 'zod';
 import { SECOND_MS } from '../../src/ground/time.ts';
-import type { DeliveryProof, Headers, Hooks } from '../contract.ts';
+import { read } from '../answers.ts';
+import type { DeliveryProof, Headers, Hooks, ProviderResponse } from '../contract.ts';
+import type { TaskIdentity } from '../identity.ts';
 import { type Handle, taskId } from './tasks.ts';
 
 const announced = z.object({ session_id: taskId });
@@ -28,7 +30,24 @@ export const hooks: Hooks<Handle> = {
     return { deliveryId: parsed.data.session_id, taskId: parsed.data.session_id };
   },
   adopt: (id) => (taskId.safeParse(id).success ? { taskId: id } : null),
+  identity,
 };
+
+const shown = z.object({
+  data: z.object({
+    model: z.string().optional().catch(undefined),
+    created_at: z.iso.datetime({ offset: true }).optional().catch(undefined),
+  }),
+});
+
+/** The model id; the instant as text, where it is shown (atlascloud.ai/docs, predictions, 2026). */
+function identity(response: ProviderResponse, upstream: string): TaskIdentity {
+  const { model, created_at: createdAt } = read(shown, response)?.data ?? {};
+  return {
+    ...(model !== undefined && { isOfOrder: model === upstream }),
+    ...(createdAt !== undefined && { createdAtMs: Date.parse(createdAt) }),
+  };
+}
 
 function isFresh(timestamp: string, nowMs: number): boolean {
   return /^\d{1,12}$/.test(timestamp) && Math.abs(nowMs - Number(timestamp) * SECOND_MS) <= CLOCK_TOLERANCE_MS;

@@ -1,5 +1,8 @@
 import { z } from 'zod';
-import type { Hooks } from '../contract.ts';
+import { SECOND_MS } from '../../src/ground/time.ts';
+import { read } from '../answers.ts';
+import type { Hooks, ProviderResponse } from '../contract.ts';
+import type { TaskIdentity } from '../identity.ts';
 import type { Handle } from './tasks.ts';
 
 /** Ids begin so (docs.evolink.ai, task detail, 2026); what is put into an address is held to it. */
@@ -21,7 +24,22 @@ export const hooks: Hooks<Handle> = {
     return { deliveryId: `${id} ${status}`, taskId: id };
   },
   adopt: (taskId) => (TASK_ID.test(taskId) ? { taskId } : null),
+  identity,
 };
+
+const shown = z.object({
+  model: z.string().optional().catch(undefined),
+  created: z.number().optional().catch(undefined),
+});
+
+/** The model id and Unix seconds (docs.evolink.ai, task detail, 2026). */
+function identity(response: ProviderResponse, upstream: string): TaskIdentity {
+  const { model, created } = read(shown, response) ?? {};
+  return {
+    ...(model !== undefined && { isOfOrder: model === upstream }),
+    ...(created !== undefined && { createdAtMs: created * SECOND_MS }),
+  };
+}
 
 function parse(text: string): unknown {
   try {

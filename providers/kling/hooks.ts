@@ -1,7 +1,9 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { MINUTE_MS, SECOND_MS } from '../../src/ground/time.ts';
-import type { Announcement, Delivery, DeliveryProof, Hooks } from '../contract.ts';
+import { read } from '../answers.ts';
+import type { Announcement, Delivery, DeliveryProof, Hooks, ProviderResponse } from '../contract.ts';
+import type { TaskIdentity } from '../identity.ts';
 import { type Handle, handleOf } from './handle.ts';
 
 const AGE_MAX_MS = 5 * MINUTE_MS;
@@ -21,7 +23,28 @@ export const hooks: Hooks<Handle> = {
   secretVariable: 'KLING_WEBHOOK_SECRET',
   verify,
   adopt: handleOf,
+  identity,
 };
+
+const instant = z.number().optional().catch(undefined);
+const shown = z.object({
+  data: z.tuple([z.object({ create_time: instant, external_id: z.string().optional().catch(undefined) })]),
+});
+const shownLegacy = z.object({
+  data: z.object({
+    created_at: instant,
+    task_info: z.object({ external_task_id: z.string().optional() }).catch({}),
+  }),
+});
+
+/** Our tag and Unix milliseconds (kling.ai/document-api, query task, 2026). No read names the model. */
+function identity(response: ProviderResponse): TaskIdentity {
+  const [task] = read(shown, response)?.data ?? [];
+  const legacy = read(shownLegacy, response)?.data;
+  const attemptId = task?.external_id ?? legacy?.task_info.external_task_id;
+  const createdAtMs = task?.create_time ?? legacy?.created_at;
+  return { ...(attemptId && { attemptId }), ...(createdAtMs !== undefined && { createdAtMs }) };
+}
 
 function verify({ headers, rawBody }: Delivery, { nowMs, secrets }: DeliveryProof): Announcement | null {
   const { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signatures } = headers;

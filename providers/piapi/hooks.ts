@@ -1,7 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { SECOND_MS } from '../../src/ground/time.ts';
-import type { Announcement, Delivery, DeliveryProof, Hooks } from '../contract.ts';
+import { read as readAnswer } from '../answers.ts';
+import type { Announcement, Delivery, DeliveryProof, Hooks, ProviderResponse } from '../contract.ts';
+import type { TaskIdentity } from '../identity.ts';
 import type { Handle } from './tasks.ts';
 
 /** Repeats come within seconds; a delivery further from our clock is a replay. */
@@ -43,4 +45,27 @@ export const hooks: Hooks<Handle> = {
   proof: 'secret',
   verify,
   adopt: (taskId) => ({ taskId }),
+  identity,
 };
+
+const shown = z.object({
+  data: z.object({
+    model: z.string().optional().catch(undefined),
+    task_type: z.string().optional().catch(undefined),
+    meta: z
+      .object({ created_at: z.iso.datetime({ offset: true }) })
+      .optional()
+      .catch(undefined),
+  }),
+});
+
+/** Two of the three values that choose a model, and the instant as text (piapi.ai/docs, get-task, 2026). */
+function identity(response: ProviderResponse, upstream: string): TaskIdentity {
+  const { model, task_type: taskType, meta } = readAnswer(shown, response)?.data ?? {};
+  const [ownModel, ownType] = upstream.split(' ');
+  const createdAtMs = meta && Date.parse(meta.created_at);
+  return {
+    ...(model !== undefined && { isOfOrder: model === ownModel && (taskType ?? ownType) === ownType }),
+    ...(createdAtMs !== undefined && { createdAtMs }),
+  };
+}

@@ -13,6 +13,7 @@ import { packsAsNeeded, type Shelf, tallyUnits } from '../routing/replay-packs.t
 import { type ReplayGround, type ReplayRules, underRules } from '../routing/replay-rules.ts';
 import { type Difference, differenceOf, type Side, type Sums, showSums } from '../routing/replay-show.ts';
 import { tally } from '../routing/replay-tally.ts';
+import type { PastRequest } from '../routing/replay-terms.ts';
 import { Failure } from './client.ts';
 
 /** A replay as the gateway answers one; `unchanged` stands for what happened where nobody knows it. */
@@ -41,19 +42,26 @@ export interface ReplayAsked {
 }
 
 /**
- * A replay of a CSV on the cards of this installation: all five providers with their usual slots, at cost. Throws a
- * Failure (exit code 2) that names the place, the value and the rule for what it cannot use.
+ * A replay of a CSV on the cards of this installation: all five providers with their usual slots, at cost and the markup
+ * that is given (a decimal percent). Throws a Failure (exit code 2) that names the place, the value and the rule for what it cannot use.
  */
-export function replayOffline(csv: { text: string; file: string }, cards: RateCards, asked: ReplayAsked): ShownReplay {
+export function replayOffline(
+  csv: { text: string; file: string },
+  cards: RateCards,
+  { markup, ...asked }: ReplayAsked & { readonly markup?: string },
+): ShownReplay {
   const traffic = within(readWords(csv), asked);
   const rules = rulesOf(asked, cards);
-  const replayed = sumsUnder(traffic, rules, cards);
+  const shop = { cards, markupPercent: markup ?? '0' };
+  const replayed = sumsUnder(traffic, rules, shop);
   const nothing: ReplayRules = { policy: {}, pricedAtMs: null, packageId: null, limits: {}, seed: rules.seed };
   const known = traffic.outcomes && { tally: tally(traffic.outcomes), units: null };
-  const base = known ?? sumsUnder(traffic, nothing, cards).sums;
+  const base = known ?? sumsUnder(traffic, nothing, shop).sums;
   const notes = replayed.unmeasured.map(
     (offer) => `nothing of ${offer} is told: takes of 120 s that do not fail are assumed`,
   );
+  if (traffic.cancelled.length > 0) notes.push(`${traffic.cancelled.length} cancelled videos are left out`);
+  if (markup === undefined && known && soldAboveCost(traffic)) notes.push(AT_COST);
   return {
     happened: known && showSums(known),
     ...(!known && { unchanged: showSums(base) }),
@@ -65,6 +73,11 @@ export function replayOffline(csv: { text: string; file: string }, cards: RateCa
   };
 }
 
+const AT_COST = 'the replay sells at cost: where the prices of the file hold a markup, give it with --markup';
+
+const soldAboveCost = ({ outcomes }: Traffic): boolean =>
+  outcomes?.some(({ code, priceMicros, costMicros }) => code === null && priceMicros !== costMicros) ?? false;
+
 function readWords({ text, file }: { text: string; file: string }): Traffic {
   try {
     return readTraffic(text, file);
@@ -75,18 +88,15 @@ function readWords({ text, file }: { text: string; file: string }): Traffic {
 }
 
 /** The rows of the period and the tenant. */
-function within({ requests, outcomes }: Traffic, { from, to, tenant }: ReplayAsked): Traffic {
+function within({ requests, outcomes, cancelled }: Traffic, { from, to, tenant }: ReplayAsked): Traffic {
   const fromMs = from === undefined ? Number.NEGATIVE_INFINITY : Date.parse(from);
   const toMs = to === undefined ? Number.POSITIVE_INFINITY : Date.parse(to) + (to.length === 10 ? DAY_MS : 0);
-  const isMeant = (index: number): boolean => {
-    const one = requests[index];
-    return (
-      one !== undefined && one.atMs >= fromMs && one.atMs < toMs && (tenant === undefined || one.tenant === tenant)
-    );
-  };
+  const isMeant = (one: PastRequest | undefined): boolean =>
+    one !== undefined && one.atMs >= fromMs && one.atMs < toMs && (tenant === undefined || one.tenant === tenant);
   return {
-    requests: requests.filter((_, index) => isMeant(index)),
-    outcomes: outcomes?.filter((_, index) => isMeant(index)) ?? null,
+    requests: requests.filter(isMeant),
+    outcomes: outcomes?.filter((_, index) => isMeant(requests[index])) ?? null,
+    cancelled: cancelled.filter(isMeant),
   };
 }
 
@@ -112,9 +122,10 @@ function assertKnown(option: string, named: readonly string[], known: readonly s
 function sumsUnder(
   { requests }: Traffic,
   rules: ReplayRules,
-  cards: RateCards,
+  { cards, markupPercent }: { readonly cards: RateCards; readonly markupPercent: string },
 ): { readonly sums: Sums; readonly unmeasured: readonly string[] } {
-  const ground: ReplayGround = { sellers: SELLERS, cards, nowMs: systemClock.nowMs(), tenantOf: () => AT_COST, laneOf };
+  const tenant = { policy: {}, maxPriceMicros: null, markupPercent, concurrency: null };
+  const ground: ReplayGround = { sellers: SELLERS, cards, nowMs: systemClock.nowMs(), tenantOf: () => tenant, laneOf };
   const { past, terms } = underRules(requests, rules, ground);
   const { outcomes, draws } = replay(past, terms);
   const endMs = draws.reduce((latest, { atMs }) => Math.max(latest, atMs + 1), 0);
@@ -129,8 +140,6 @@ function sumsUnder(
     .sort();
   return { sums: { tally: tally(outcomes), units: tallyUnits(shelves, 0, endMs) }, unmeasured: asked };
 }
-
-const AT_COST = { policy: {}, maxPriceMicros: null, markupPercent: '0', concurrency: null } as const;
 
 /** All that the providers sell, to somebody who has every key of theirs. */
 const SELLERS: readonly Seller[] = PROVIDERS.map(({ id, capabilities }) => ({

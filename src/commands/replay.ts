@@ -23,6 +23,7 @@ interface Options extends Common {
   readonly cardsDate?: string;
   readonly seed?: number;
   readonly csv?: string;
+  readonly markup?: string;
   readonly cards?: string;
 }
 
@@ -35,6 +36,7 @@ what is not given stays as it was.
 With --csv nothing is asked of a gateway: all five providers with their usual slots, at the cards of this installation.
 Its first line names the columns at,model,seconds,resolution and, where they matter, task,audio,tenant and what became
 of it: provider,price_usd,cost_usd,wait_seconds,done_seconds,failed. Without those the rules as they are stand beside.
+Prices are the providers' own and --markup on top. What failed with moderation_blocked or invalid_input fails everywhere.
 
   reelay replay --from 2026-10-01 --to 2026-10-31 --fallback cheaper
   reelay replay --tenant acme --package package-3 --limit kling=20
@@ -62,6 +64,7 @@ export function addReplayCommand(program: Command): void {
     .option('--cards-date <day>', 'price everything by the cards of this day (default: each by its own)', dayWord)
     .option('--seed <n>', 'of the chance of what was never seen (default: 1)', seedOf)
     .option('--csv <file>', 'replay this traffic offline ("-": stdin)')
+    .option('--markup <percent>', 'what --csv adds to cost for the tenant (default: 0)', percentWord)
     .option('--cards <folder>', 'the folder of cards that --csv reads')
     .addHelpText('after', REPLAY_HELP)
     .action(run);
@@ -94,12 +97,17 @@ const policyOf = ({ fallback, maxPremium, only, ignore, sort }: Options): Tenant
 
 async function overApi(options: Options, asked: ReplayAsked): Promise<ShownReplay> {
   if (options.cards !== undefined) throw new Failure('--cards is read with --csv, and no gateway', 2);
+  if (options.markup !== undefined)
+    throw new Failure('--markup goes with --csv: tenants of a gateway have their own', 2);
   return (await call(adminAccess(options), 'POST', '/admin/v1/replay', asked)) as unknown as ShownReplay;
 }
 
-function offline({ cards }: Options, csv: string, asked: ReplayAsked): ShownReplay {
+function offline({ cards, markup }: Options, csv: string, asked: ReplayAsked): ShownReplay {
   const file = csv === '-' ? 'stdin' : basename(csv);
-  return replayOffline({ text: readInput(csv), file }, cardsOf(cards), asked);
+  return replayOffline({ text: readInput(csv), file }, cardsOf(cards), {
+    ...asked,
+    ...(markup !== undefined && { markup }),
+  });
 }
 
 function readInput(csv: string): string {
@@ -188,6 +196,11 @@ function numberTo(max: number): (text: string) => number {
     if (/^\d{1,6}(\.\d{1,6})?$/.test(text) && value <= max) return value;
     throw new InvalidArgumentError(`Expected a number from 0 to ${max}.`);
   };
+}
+
+function percentWord(text: string): string {
+  if (/^\d{1,4}(\.\d{1,4})?$/.test(text)) return text;
+  throw new InvalidArgumentError('Expected a percentage such as 12.5.');
 }
 
 function seedOf(text: string): number {

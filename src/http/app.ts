@@ -39,6 +39,8 @@ export function createApp(deps: FrontDeps): App {
     c.header('x-request-id', requestId);
     c.header('x-content-type-options', 'nosniff');
     c.header('cache-control', 'no-store');
+    // Whoever asks next asks the next one.
+    if (deps.worker.stopping) c.header('connection', 'close');
     await next();
   });
   app.onError((error, c) => answerError(deps, error, c));
@@ -106,7 +108,8 @@ export function adminRouteTable(deps: FrontDeps, callers: Authenticator): Route[
   ];
 }
 
-async function readiness({ jobs, disk, books }: FrontDeps, c: Ctx): Promise<Response> {
+async function readiness({ jobs, worker, disk, books }: FrontDeps, c: Ctx): Promise<Response> {
+  if (worker.stopping) return c.json({ status: 'the gateway is being stopped' }, 503);
   // Whose budget it is stands in the log, not here: anybody may ask.
   const shut = books.fault() === null ? null : 'budgets do not agree with the ledger';
   const fault = jobs.database.isWritable() ? (shut ?? (await disk.shortage())) : 'the store takes no writes';

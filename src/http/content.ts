@@ -4,11 +4,15 @@ import { GatewayError } from '../ground/errors.ts';
 import { videoName } from '../jobs/close.ts';
 import type { JobRow } from '../store/schema.ts';
 import type { Ctx, FrontDeps } from './context.ts';
+import type { SavedFiles } from './saved-files.ts';
 
 const VARIANTS_WE_LACK = ['thumbnail', 'spritesheet'];
 
-/** Streams the saved video: whole, or one range of it, or nothing when the client has it already. */
-export function serveContent(deps: FrontDeps, c: Ctx, job: JobRow): Response {
+/**
+ * Streams the saved video: whole, or one range of it, or nothing when the client has it already. A file that is not what
+ * was saved is not sent: its ETag would vouch for it, for ever.
+ */
+export async function serveContent(deps: FrontDeps, c: Ctx, job: JobRow, saved: SavedFiles): Promise<Response> {
   assertVariant(c.req.query('variant') ?? 'video');
   assertReady(deps, job);
   const size = job.fileBytes ?? 0;
@@ -29,6 +33,7 @@ export function serveContent(deps: FrontDeps, c: Ctx, job: JobRow): Response {
       headers: { 'content-range': `bytes */${size}` },
     });
   }
+  await assertWhole(saved, job);
   const stream = deps.jobs.files.read(videoName(job.id), range ?? undefined);
   const body = Readable.toWeb(stream) as ReadableStream;
   if (range === null) return c.body(body, 200, { ...headers, 'content-length': String(size) });
@@ -62,6 +67,16 @@ function assertReady(deps: FrontDeps, job: JobRow): void {
     case 'saving':
       throw new GatewayError('video_not_ready');
   }
+}
+
+async function assertWhole(saved: SavedFiles, job: JobRow): Promise<void> {
+  const fault = await saved.faultOf(job);
+  if (fault === null) return;
+  throw new GatewayError('server_error', {
+    message: 'The saved file of this video is missing or damaged, so it is not sent. Ask the operator of this gateway.',
+    headers: { 'x-should-retry': 'false' },
+    internal: fault,
+  });
 }
 
 const matches = (header: string | undefined, etag: string): boolean =>

@@ -91,8 +91,15 @@ export async function acceptRequest(
   return admitted;
 }
 
-/** A full disk or books that disagree stop admission, never what runs: its videos and its entries still need room. */
-async function assertRoom({ disk, books }: FrontDeps): Promise<void> {
+/** A stop, a full disk or books that disagree end admission, never what runs: its videos and its entries still need room. */
+async function assertRoom({ worker, disk, books }: FrontDeps): Promise<void> {
+  if (worker.stopping) {
+    throw new GatewayError('unavailable', {
+      message: 'The gateway is being stopped. Nothing was charged; try again in a moment.',
+      headers: { 'retry-after': '1' },
+      internal: 'stopping',
+    });
+  }
   const fault = books.fault();
   if (fault !== null) {
     throw new GatewayError('unavailable', {

@@ -2,7 +2,6 @@ import { Readable } from 'node:stream';
 import type { Delivery } from '../../providers/contract.ts';
 import { GatewayError } from '../ground/errors.ts';
 import { isId } from '../ground/id.ts';
-import { DAY_MS } from '../ground/time.ts';
 import { uploadName, videoName } from '../jobs/close.ts';
 import { digestOf, secretOf } from '../jobs/hook.ts';
 import { attemptOfHook, noteAnnouncedTask } from '../jobs/rows.ts';
@@ -10,10 +9,10 @@ import type { AttemptRow } from '../store/schema.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
 import { PublishedKeys } from '../wire/published-keys.ts';
 import type { App, Ctx, FrontDeps } from './context.ts';
+import { DeliveryLog } from './delivery-log.ts';
 
 const BODY_BYTES_MAX = 262_144;
 const TOKEN = /^[0-9a-f]{32}$/;
-const DELIVERIES_MAX = 100_000;
 
 /**
  * What providers call and fetch: announcements of finished tasks, and uploads by signed links. An announcement wakes
@@ -44,18 +43,18 @@ async function receive(deps: FrontDeps, keys: PublishedKeys, seen: DeliveryLog, 
     deps.log.warn('hook refused', { provider: attempt.provider, attempt: attempt.id });
     throw new GatewayError('invalid_signature');
   }
-  if (seen.isNew(`${attempt.id} ${announcement.deliveryId}`)) {
+  await seen.once(`${attempt.id} ${announcement.deliveryId}`, async () => {
     if (isLookedFor(attempt)) {
       await jobs.database.write((tx) => noteAnnouncedTask(tx, attempt.id, announcement.taskId));
     }
     deps.worker.wake(attempt.jobId);
-  }
+  });
   return c.json({ received: true });
 }
 
-/** Only an attempt whose task nobody knows has a use for the name of one. */
-const isLookedFor = ({ state, taskId }: AttemptRow): boolean =>
-  taskId === null && (state === 'submitting' || state === 'in_doubt');
+/** Only an attempt whose task nobody knows has a use for the name of one; also after it was given up in doubt. */
+const isLookedFor = ({ state, handle }: AttemptRow): boolean =>
+  handle === null && (state === 'submitting' || state === 'in_doubt' || state === 'failed');
 
 interface Received {
   readonly account: ProviderAccount;
@@ -86,24 +85,6 @@ async function readRaw(c: Ctx): Promise<string> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
-}
-
-/** Deliveries of the last day: a repeated one is thanked for, and does nothing. */
-class DeliveryLog {
-  private readonly atMs = new Map<string, number>();
-  private readonly nowMs: () => number;
-
-  constructor(nowMs: () => number) {
-    this.nowMs = nowMs;
-  }
-
-  isNew(id: string): boolean {
-    const known = this.atMs.get(id);
-    if (known !== undefined && this.nowMs() - known < DAY_MS) return false;
-    if (this.atMs.size >= DELIVERIES_MAX) this.atMs.clear();
-    this.atMs.set(id, this.nowMs());
-    return true;
-  }
 }
 
 /** Media of a tenant's, to a provider that was given its signed link; to anybody else there is nothing here. */

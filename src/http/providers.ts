@@ -41,7 +41,7 @@ const offer = z.object({
   upstream: z.string(),
   circuit: z.enum(['closed', 'open', 'half_open', 'isolated']),
   reason: z.string().nullable(),
-  open_until: z.number().int().nullable(),
+  open_until: z.number().int().nullable().meta({ description: 'When a job, or first a free read, tries it again.' }),
   success_rate: z.number(),
   recent_failures: z.number().int(),
   durations: z.object({ samples: z.number().int(), p50_seconds: z.number(), p95_seconds: z.number() }).nullable(),
@@ -188,14 +188,14 @@ function showOffer(
   { outlook }: FrontDeps['worker'],
   name: { account: string; model: string; upstream: string },
 ): ShownAccount['offers'][number] {
-  const { circuit, health, reason } = outlook.outlookOf(name);
+  const { circuit, health, reason, untilMs } = outlook.outlookOf(name);
   const durations = outlook.durationsOf(name);
   return {
     model: name.model,
     upstream: name.upstream,
     circuit,
     reason,
-    open_until: toSeconds(health.openUntilMs),
+    open_until: toSeconds(untilMs),
     success_rate: Math.round(health.successRate * 10_000) / 10_000,
     recent_failures: health.recentFailures,
     durations: durations && {

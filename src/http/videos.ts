@@ -3,9 +3,9 @@ import { GatewayError } from '../ground/errors.ts';
 import { isId } from '../ground/id.ts';
 import type { Admitted } from '../jobs/admit.ts';
 import { requestCancel } from '../jobs/cancel.ts';
-import { videoName } from '../jobs/close.ts';
+import { markDeleted, videoName } from '../jobs/close.ts';
 import { hasEnded } from '../jobs/job.ts';
-import { attemptsOfJobs, listJobs, loadAttempts, loadJob, markDeleted } from '../jobs/rows.ts';
+import { attemptsOfJobs, listJobs, loadAttempts, loadJob } from '../jobs/rows.ts';
 import { readDecision, showDecision } from '../routing/decision.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
 import { serveContent } from './content.ts';
@@ -15,12 +15,14 @@ import type { Derivation } from './derived.ts';
 import { createSchema } from './fields.ts';
 import { quote, quoteQuery } from './quote.ts';
 import { type Route, readQuery } from './route-table.ts';
+import { SavedFiles } from './saved-files.ts';
 import { showVideo, type VideoObject, videoSchema } from './video-object.ts';
 import { deletedSchema, derivedSchema, listQuery, listSchema, quoteSchema } from './video-shapes.ts';
 
 /** The routes of `/v1/videos`, static paths first. */
 export function videoRoutes(deps: FrontDeps): Route[] {
   const video = { answer: videoSchema };
+  const saved = new SavedFiles(deps.jobs);
   return [
     {
       method: 'post',
@@ -91,7 +93,7 @@ export function videoRoutes(deps: FrontDeps): Route[] {
       summary: 'Download the video',
       query: z.object({ variant: z.string().optional() }),
       answer: 'video/mp4',
-      handle: async (c) => serveContent(deps, c, (await findVideo(deps, c)).job),
+      handle: async (c) => serveContent(deps, c, (await findVideo(deps, c)).job, saved),
     },
     {
       method: 'post',
@@ -176,8 +178,8 @@ async function retrieve(deps: FrontDeps, c: Ctx): Promise<Response> {
 async function remove(deps: FrontDeps, c: Ctx): Promise<Response> {
   const { job } = await findVideo(deps, c);
   if (!hasEnded(job.state)) throw new GatewayError('video_not_deletable');
-  const { database, clock, files } = deps.jobs;
-  await database.write((tx) => markDeleted(tx, job.id, clock.nowMs()));
+  const { database, files } = deps.jobs;
+  await database.write((tx) => markDeleted(tx, deps.jobs, job));
   await files.remove(videoName(job.id));
   return c.json({ id: job.id, object: 'video.deleted', deleted: true });
 }

@@ -1,3 +1,4 @@
+import { crashPoint } from '../ground/crash.ts';
 import { GatewayError } from '../ground/errors.ts';
 import { formatUsd, ZERO_MICROS } from '../ground/money.ts';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../ground/time.ts';
@@ -81,6 +82,7 @@ export async function admit(deps: Deps, admission: Admission): Promise<Admitted>
   });
   try {
     const { job, repeated } = await admitted;
+    crashPoint('admit.committed');
     logAlerts(deps, alerts);
     return { job, repeated };
   } catch (error) {

@@ -1,7 +1,7 @@
 import { GatewayError } from '../ground/errors.ts';
 import { bookCost, settleHold } from '../ledger/account.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
-import { failJobIn, pricedBy, removeUploads, stampOf } from './close.ts';
+import { failJobIn, forgottenPrompt, pricedBy, removeUploads, stampOf } from './close.ts';
 import { type Deps, ENDED, type StepResult } from './deps.ts';
 import { recordEnd } from './events.ts';
 import { hasEnded, isLive, jobMoves } from './job.ts';
@@ -50,6 +50,7 @@ export async function dropVideo(deps: Deps, job: JobRow, attempt: AttemptRow): P
       errorCode: 'cancelled',
       errorMessage: CANCELLED_TOO_LATE,
       settledMicros: settlement.priceMicros,
+      ...forgottenPrompt(deps, job),
     });
     const of = { attemptId: attempt.id, pricedBy: pricedBy(attempt) };
     await settleHold(tx, job, { amountMicros: settlement.priceMicros, ...of }, stamp);

@@ -5,7 +5,7 @@ import type { Tx } from '../store/database.ts';
 import type { AccountSettingsRow } from '../store/schema.ts';
 import type { AlarmRow } from '../store/schema-alarms.ts';
 import type { Deps } from './deps.ts';
-import { FACTS_AGE_MAX_MS, Facts, offerRefusalOf, outcomesOf, shutOf } from './facts.ts';
+import { FACTS_AGE_MAX_MS, Facts, nextOverdueAtMs, offerRefusalOf, outcomesOf, shutOf } from './facts.ts';
 import { offerOf } from './lane.ts';
 import { type AttemptFact, factsSince, settingsOfAccounts } from './outlook-rows.ts';
 import { raise } from './raise.ts';
@@ -35,7 +35,7 @@ interface Subject {
 
 interface Trouble {
   readonly openedAtMs: number;
-  /** When one job tries again; null: not by itself. */
+  /** When it may be tried again; null: not by itself. */
   readonly untilMs: number | null;
   readonly failures: number;
 }
@@ -74,12 +74,17 @@ export class CircuitWatch {
     let raised = 0;
     for (const subject of this.subjects) {
       const opened = told.get(subject.name);
-      if (!opened && !changed.some((offer) => concerns(offer, subject))) continue;
+      if (!opened && !changed.some((offer) => concerns(offer, subject)) && !this.awaits(subject)) continue;
       if (await this.tell(subject, settings.get(subject.account), opened)) raised += 1;
     }
     // Only now: what could not be told, because the store refused it, is looked at again.
     this.facts.changed.clear();
     return raised;
+  }
+
+  /** Whether time alone may open it: a submission has no answer yet. */
+  private awaits(subject: Subject): boolean {
+    return Number.isFinite(nextOverdueAtMs(this.factsOf(subject), 0));
   }
 
   private async tell(
@@ -116,13 +121,15 @@ export class CircuitWatch {
     return await raise(this.deps, news, { detail, account: subject.account }, (tx) => isOpen(tx, subject));
   }
 
-  /** What closed it: good jobs, an operator who had its failures forgotten, or that the failures are too old to count. */
+  /** What closed it: good answers, an operator who had its failures forgotten, or that the failures are too old to count. */
   private closedBy(
     subject: Subject,
     { openedAtMs, sinceMs }: { readonly openedAtMs: number; readonly sinceMs: number },
   ): 'success' | 'operator' | 'age' {
     if (sinceMs > openedAtMs) return 'operator';
-    return this.factsOf(subject).some(({ acceptedAtMs }) => (acceptedAtMs ?? 0) > openedAtMs) ? 'success' : 'age';
+    if (this.factsOf(subject).some(({ acceptedAtMs }) => (acceptedAtMs ?? 0) > openedAtMs)) return 'success';
+    // Submissions that had no answer for too long may all have been answered since, if only with a refusal.
+    return this.deps.clock.nowMs() - openedAtMs < FACTS_AGE_MAX_MS ? 'success' : 'age';
   }
 
   private factsOf(subject: Subject): AttemptFact[] {
@@ -136,7 +143,8 @@ export class CircuitWatch {
     switch (reason) {
       case 'failures': {
         const openMs = this.deps.settings.circuitMs ?? OPEN_MS;
-        return spellOf(outcomesOf(facts, sinceMs), { openMs, name: placeOf(subject) });
+        const outcomes = outcomesOf(facts, { sinceMs, nowMs: this.readAtMs ?? 0 });
+        return spellOf(outcomes, { openMs, name: placeOf(subject) });
       }
       case 'offer_refused': {
         const atMs = offerRefusalOf(facts, subject.upstream ?? '', sinceMs);

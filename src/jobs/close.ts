@@ -1,10 +1,12 @@
+import { and, eq, isNull } from 'drizzle-orm';
 import type { Failure, ReportedUsage } from '../../providers/contract.ts';
+import { crashPoint } from '../ground/crash.ts';
 import { VIDEO_FAILURES, type VideoFailureCode } from '../ground/errors.ts';
 import { type Micros, minMicros } from '../ground/money.ts';
 import { mediaOf, type VideoRequest, videoRequestSchema } from '../ground/video-request.ts';
 import { bookCost, releaseHold, type Stamp, settleHold } from '../ledger/account.ts';
 import type { Tx } from '../store/database.ts';
-import type { AttemptRow, AttemptState, JobRow } from '../store/schema.ts';
+import { type AttemptRow, type AttemptState, type JobRow, jobs } from '../store/schema.ts';
 import type { Deps } from './deps.ts';
 import { recordEnd } from './events.ts';
 import type { VideoFacts } from './inspect.ts';
@@ -85,6 +87,7 @@ export async function completeJob(
     await bookCost(tx, job, { kind: 'cost', amountMicros: settlement.costMicros, ...of }, stamp);
     await recordEnd(tx, deps, job, 'video.completed', stamp);
   });
+  crashPoint('job.completed');
   await removeUploads(deps, job);
 }
 
@@ -109,8 +112,11 @@ export async function failJob(deps: Deps, job: JobRow, code: VideoFailureCode): 
   await removeUploads(deps, job);
 }
 
-/** With REELAY_STORE_PROMPTS=0 the words of the request are gone when the job is. */
-function forgottenPrompt(deps: Deps, job: JobRow): { request?: string } {
+/** With REELAY_STORE_PROMPTS=0 the words of the request are gone when the job is: the change to its row, or none. */
+export function forgottenPrompt(
+  deps: Pick<Deps, 'settings'>,
+  job: Pick<JobRow, 'request'>,
+): { readonly request?: string } {
   if (deps.settings.storePrompts) return {};
   const { negativePrompt: _, ...request } = requestOf(job);
   const shots = request.multiShot?.shots.map((shot) => ({ ...shot, prompt: '' }));
@@ -120,6 +126,14 @@ function forgottenPrompt(deps: Deps, job: JobRow): { request?: string } {
     ...(shots && { multiShot: { ...request.multiShot, shots } }),
   };
   return { request: JSON.stringify(silent) };
+}
+
+/** Hides an ended job from its tenant for good; the row stays, because the ledger points to it. */
+export async function markDeleted(tx: Tx, deps: Pick<Deps, 'settings' | 'clock'>, job: JobRow): Promise<void> {
+  await tx
+    .update(jobs)
+    .set({ deletedAtMs: deps.clock.nowMs(), ...forgottenPrompt(deps, job) })
+    .where(and(eq(jobs.id, job.id), isNull(jobs.dueAtMs)));
 }
 
 /** The request of the job, read back through its schema. */

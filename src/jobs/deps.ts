@@ -20,7 +20,13 @@ export interface Wire {
 
 /** The way to foreign assets. */
 export interface Downloads {
-  download(address: string, part: PartFile, bytesMax: number): Promise<Downloaded | NotDownloaded>;
+  /** Ends, as a broken download, when `signal` is aborted. */
+  download(
+    address: string,
+    part: PartFile,
+    bytesMax: number,
+    signal?: AbortSignal,
+  ): Promise<Downloaded | NotDownloaded>;
   put(address: string, bytes: Buffer, contentType: string): Promise<string | null>;
 }
 
@@ -69,14 +75,19 @@ export interface Deps {
   readonly accounts: ReadonlyMap<string, ProviderAccount>;
   readonly settings: JobSettings;
   readonly signals: Signals;
+  /**
+   * Aborted when this process is told to stop: nothing more is bought, and what can be done again (a download, an upload)
+   * is left to the next process. Absent outside of a worker's steps.
+   */
+  readonly stopping?: AbortSignal;
   /** The name of this process in leases. */
   readonly processId: string;
 }
 
-/** What a step leaves to do: the next one after a while; one when a slot is free, but after a while anyway; or nothing. */
+/** What a step leaves to do: the next one after a while; when a slot or a download is free, but then anyway; or nothing. */
 export type StepResult =
   | { readonly kind: 'due'; readonly inMs: number }
-  | { readonly kind: 'waits_for_slot'; readonly inMs: number }
+  | { readonly kind: 'waits_for_slot' | 'waits_for_download'; readonly inMs: number }
   | { readonly kind: 'ended' };
 
 export const DUE_NOW: StepResult = { kind: 'due', inMs: 0 };

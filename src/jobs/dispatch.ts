@@ -40,24 +40,32 @@ export async function dispatchJob(
   const account = present(deps.accounts.get(grant.option.account), 'the account of a configured candidate');
   const hook = makeHook(deps, account.provider);
   const candidate = candidateOf(job, grant.option);
+  const media = await prepareMedia(deps, requestOf(job), account);
   const attempt = newAttempt(deps, job, candidate, {
     lane: grant.option.lane,
     number: past.length + 1,
     hook,
     lapsing: grant.lapsing,
   });
-  const media = await prepareMedia(deps, requestOf(job), account);
+  // Its media may have taken minutes to bring there: a process that was told to stop meanwhile buys nothing more.
+  if (deps.stopping?.aborted) return waitsOn(deps, waiter);
   if ('state' in media) return await recordUnprepared(deps, job, attempt, media);
   const submission = submissionOf(job, attempt, media, hook);
-  const keep = (tx: Tx) => keepSubmission(tx, deps, account, attempt, submission);
+  const keep = (tx: Tx, row: AttemptRow) => keepSubmission(tx, deps, account, row, submission);
   const begun = await beginAttempt(deps, job, attempt, { slots: grant.slots, keep });
-  slots.settle(job.id, begun);
+  slots.settle(job.id, begun !== null);
   if (!begun) return waitsOn(deps, waiter);
-  return await submitAttempt(deps, { ...job, attempts: attempt.number }, attempt, account, submission);
+  return await submitAttempt(deps, { ...job, attempts: begun.number }, begun, account, submission);
 }
 
-function waitsOn(deps: Deps, { untilMs }: Waiter): StepResult {
-  return { kind: 'waits_for_slot', inMs: Math.max(0, Math.min(LOOK_AGAIN_MAX_MS, untilMs - deps.clock.nowMs())) };
+/** Until it is called; or its time is up, or it may ask somebody again who has refused it. */
+function waitsOn(deps: Deps, { untilMs, options }: Waiter): StepResult {
+  const nowMs = deps.clock.nowMs();
+  const again = options.flatMap(({ notBeforeMs = 0 }) => (notBeforeMs > nowMs ? [notBeforeMs] : []));
+  return {
+    kind: 'waits_for_slot',
+    inMs: Math.max(0, Math.min(LOOK_AGAIN_MAX_MS, ...again.map((atMs) => atMs - nowMs), untilMs - nowMs)),
+  };
 }
 
 function candidateOf(job: JobRow, { account, model }: Option): StoredCandidate {
@@ -69,23 +77,26 @@ function candidateOf(job: JobRow, { account, model }: Option): StoredCandidate {
 }
 
 /**
- * The slot, the attempt and the job's count of attempts: one commit, before the first byte leaves. True when it is done;
- * false when the lane or the tenant is full, and nothing is written. A tenant's own limit is counted in the same commit:
- * writers of one store follow each other, so no two of them see the same last place.
+ * The slot, the attempt and the job's count of attempts: one commit, before the first byte leaves. The attempt as written,
+ * its time to leave counted from the very write; null when the lane or the tenant is full, and nothing is written. A
+ * tenant's own limit is counted in the same commit: writers of one store follow each other, so no two of them see the same
+ * last place.
  */
 async function beginAttempt(
   deps: Deps,
   job: JobRow,
   attempt: AttemptRow,
-  { slots, keep }: { readonly slots: number; readonly keep: (tx: Tx) => Promise<void> },
-): Promise<boolean> {
+  { slots, keep }: { readonly slots: number; readonly keep: (tx: Tx, row: AttemptRow) => Promise<void> },
+): Promise<AttemptRow | null> {
   return await deps.database.write(async (tx) => {
     await updateJob(tx, job, { attempts: attempt.number });
-    if (await isTenantFull(tx, job.tenantId)) throw new Undo(false);
-    if (!(await takeSlot(tx, attempt.lane, slots))) throw new Undo(false);
-    await insertAttempt(tx, attempt);
-    await keep(tx);
-    return true;
+    if (await isTenantFull(tx, job.tenantId)) throw new Undo(null);
+    if (!(await takeSlot(tx, attempt.lane, slots))) throw new Undo(null);
+    const nowMs = deps.clock.nowMs();
+    const row = { ...attempt, createdAtMs: nowMs, sendByMs: nowMs + SEND_WITHIN_MS };
+    await insertAttempt(tx, row);
+    await keep(tx, row);
+    return row;
   });
 }
 
@@ -122,6 +133,7 @@ function newAttempt(
     lapsingUnits: lapsing,
     failureKind: null,
     failureDetail: null,
+    againAtMs: null,
     readFailures: 0,
     troubledAtMs: null,
     absences: 0,

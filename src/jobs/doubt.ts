@@ -1,18 +1,20 @@
-import type { Absent, Failure, Json, Submission, SubmissionMedia, Submitted } from '../../providers/contract.ts';
-import type { BoundExchange } from '../../providers/define.ts';
+import type { SubmissionMedia } from '../../providers/contract.ts';
 import { crashPoint } from '../ground/crash.ts';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../ground/time.ts';
+import { Undo } from '../store/database.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
-import { requestOf } from './close.ts';
-import { type Deps, dueIn, type StepResult } from './deps.ts';
+import { readAnnounced } from './announced.ts';
+import { endAttempt, failJobIn, removeUploads, requestOf, stampOf } from './close.ts';
+import { type Deps, DUE_NOW, dueIn, ENDED, type StepResult } from './deps.ts';
 import { goOnInDoubt } from './doubt-fallback.ts';
 import { makeHook } from './hook.ts';
 import { attemptMoves } from './job.ts';
+import { lookUp } from './look-up.ts';
 import { prepareMedia } from './media.ts';
-import { giveUp, pollAttempt, readTask } from './poll.ts';
-import { sendOnceMore } from './resend.ts';
-import { attemptOfTask, freeSlot, updateAttempt, updateJob } from './rows.ts';
+import { giveUp, LAST_READS, pollAttempt } from './poll.ts';
+import { mayBuy, sendOnceMore } from './resend.ts';
+import { freeSlot, loadJob, updateAttempt, updateJob } from './rows.ts';
 import { recordAccepted, SEND_WITHIN_MS, submissionOf, submitAttempt } from './submit.ts';
 
 /** Absence is believed no sooner than this after the submission could last have left … */
@@ -32,7 +34,8 @@ const NO_MEDIA: SubmissionMedia = { references: [], dynamicMasks: [] };
  *
  * Found by its tag, it runs on. Proven absent where the provider refuses a repeated tag, it is sent again under the
  * same tag. Where the account was seen to replay a repeated key, it is sent once more. Everything else waits: for a
- * webhook, for a person, for the deadline of doubt.
+ * webhook, for a person, for the deadline of doubt. Whoever can be asked has answered once before that is the end, also
+ * when the gateway was down until after it.
  */
 export async function lookAfterDoubt(
   deps: Deps,
@@ -40,65 +43,62 @@ export async function lookAfterDoubt(
   attempt: AttemptRow,
   account: ProviderAccount,
 ): Promise<StepResult> {
-  const nowMs = deps.clock.nowMs();
-  if (nowMs >= Math.min(attempt.createdAtMs + deps.settings.doubtMs, job.deadlineAtMs)) {
-    return await giveUp(deps, job, attempt);
-  }
-  if (attempt.slotHeld && nowMs >= attempt.createdAtMs + LONGEST_GENERATION_MS) {
+  // A task that is known is read first, whatever the time: its own reads know when to give up.
+  if (attempt.handle !== null) return await pollAttempt(deps, job, attempt, account);
+  const isOver = isOverdue(deps, job, attempt);
+  if (!isOver && attempt.slotHeld && deps.clock.nowMs() >= attempt.createdAtMs + LONGEST_GENERATION_MS) {
     const freed = await freeSlotOf(deps, job, attempt);
     return await lookAfterDoubt(deps, job, freed, account);
   }
-  if (attempt.handle !== null) return await pollAttempt(deps, job, attempt, account);
-  if (attempt.announcedTaskId !== null) {
-    const adopted = await adoptAnnounced(deps, job, attempt, account, attempt.announcedTaskId);
-    if (adopted) return adopted;
+  const { announcedTaskId } = attempt;
+  const told = announcedTaskId === null ? null : await readAnnounced(deps, attempt, account, announcedTaskId);
+  if (told?.kind === 'ours') {
+    deps.log.info('attempt found by its webhook', { video: job.id, attempt: attempt.id, provider: attempt.provider });
+    return await recordAccepted(deps, job, attempt, told.submitted);
   }
-  const again = await sendOnceMore(deps, job, attempt, account, lookAgainMs(deps, job, attempt));
-  if (again) return again;
-  const { find } = account.connection;
-  if (!find) return (await goOnInDoubt(deps, job, attempt)) ?? lookAgain(deps, job, attempt);
-  const outcome = await look(deps, find, submissionOf(job, attempt, NO_MEDIA, null), account);
-  switch (outcome.state) {
-    case 'submitted':
-      deps.log.info('attempt found again', { video: job.id, attempt: attempt.id, provider: attempt.provider });
-      return await recordAccepted(deps, job, attempt, outcome);
-    case 'absent':
-      return (await goOnInDoubt(deps, job, attempt)) ?? (await recordAbsence(deps, job, attempt, account));
-    case 'failure':
-      return (await goOnInDoubt(deps, job, attempt)) ?? lookAgain(deps, job, attempt);
-  }
+  const again = isOver ? null : await sendOnceMore(deps, job, attempt, account, lookAgainMs(deps, job, attempt));
+  return again ?? (await lookByTag(deps, job, attempt, account, told?.kind === 'unread'));
 }
 
-/**
- * The task that an announcement named: read with our own key. One that can be read, and that no other attempt has, is
- * ours; one that cannot is nobody's, and the attempt stays in doubt.
- */
-async function adoptAnnounced(
+/** `unread`: an announced task could not be read just now, so that giving up waits for the answer of whoever can be asked. */
+async function lookByTag(
   deps: Deps,
   job: JobRow,
   attempt: AttemptRow,
   account: ProviderAccount,
-  taskId: string,
-): Promise<StepResult | null> {
-  const handle = account.provider.hooks?.adopt(taskId, attempt.upstream) ?? null;
-  if (handle === null) return null;
-  const outcome = await readTask(deps, { ...attempt, handle: JSON.stringify(handle) }, account);
-  if (outcome.state === 'failure' && outcome.task !== 'ended') return null;
-  const taken = await deps.database.read((tx) => attemptOfTask(tx, account.id, taskId));
-  if (taken !== null && taken !== attempt.id) return null;
-  deps.log.info('attempt found by its webhook', { video: job.id, attempt: attempt.id, provider: attempt.provider });
-  return await recordAccepted(deps, job, attempt, { state: 'submitted', taskId, handle });
+  unread: boolean,
+): Promise<StepResult> {
+  const { find } = account.connection;
+  const outcome = find && (await lookUp(deps, find, submissionOf(job, attempt, NO_MEDIA, null), account));
+  if (outcome?.state === 'submitted') {
+    deps.log.info('attempt found again', { video: job.id, attempt: attempt.id, provider: attempt.provider });
+    return await recordAccepted(deps, job, attempt, outcome);
+  }
+  const onward = await goOnInDoubt(deps, job, attempt);
+  if (onward) return onward;
+  if (outcome?.state === 'absent') return await recordAbsence(deps, job, attempt, account);
+  if (!isOverdue(deps, job, attempt)) return lookAgain(deps, job, attempt);
+  return outcome || unread ? await notAnswered(deps, job, attempt) : await giveUp(deps, job, attempt);
 }
 
-async function look(
-  deps: Deps,
-  find: BoundExchange<Submission, Submitted<Json> | Absent>,
-  submission: Submission,
-  account: ProviderAccount,
-): Promise<Submitted<Json> | Absent | Failure> {
-  const answer = await deps.wire.read(account.target, find.request(submission, deps.wallMs()));
-  if (answer.kind === 'answered') return find.response(answer.response, submission);
-  return { state: 'failure', kind: 'unavailable', detail: answer.detail };
+/** Whether the time of doubt is up, or that of the job. */
+function isOverdue(deps: Deps, job: JobRow, attempt: AttemptRow): boolean {
+  return deps.clock.nowMs() >= Math.min(attempt.createdAtMs + deps.settings.doubtMs, job.deadlineAtMs);
+}
+
+/**
+ * The time is up, and whoever could tell does not answer. It is asked on until the job's own deadline, because the clip
+ * may be made and paid for; past that, a few times more: the gateway may be back only now from a time that it was down.
+ */
+async function notAnswered(deps: Deps, job: JobRow, attempt: AttemptRow): Promise<StepResult> {
+  const nowMs = deps.clock.nowMs();
+  const readFailures = attempt.readFailures + 1;
+  if (nowMs >= job.deadlineAtMs && readFailures >= LAST_READS) return await giveUp(deps, job, attempt);
+  await deps.database.write(async (tx) => {
+    await updateJob(tx, job, { dueAtMs: nowMs });
+    await updateAttempt(tx, attempt.id, { readFailures });
+  });
+  return dueIn(LOOK_AGAIN_MAX_MS);
 }
 
 /** One more look-up that found nothing; the second good one proves absence. */
@@ -110,10 +110,11 @@ async function recordAbsence(
 ): Promise<StepResult> {
   const nowMs = deps.clock.nowMs();
   const tooSoon = nowMs < attempt.sendByMs + ABSENCE_AFTER_MS;
+  if (tooSoon && isOverdue(deps, job, attempt)) return await giveUp(deps, job, attempt);
   const tooClose = attempt.absentAtMs !== null && nowMs < attempt.absentAtMs + ABSENCES_APART_MS;
   if (tooSoon || tooClose) return lookAgain(deps, job, attempt);
   const absences = attempt.absences + 1;
-  if (absences >= ABSENCES_NEEDED) return await sendAgain(deps, job, attempt, account);
+  if (absences >= ABSENCES_NEEDED) return await provenAbsent(deps, job, attempt, account);
   await deps.database.write(async (tx) => {
     await updateJob(tx, job, { dueAtMs: nowMs });
     await updateAttempt(tx, attempt.id, { absences, absentAtMs: nowMs });
@@ -121,14 +122,30 @@ async function recordAbsence(
   return dueIn(ABSENCES_APART_MS);
 }
 
+/** Nothing was made. It is sent again where it is still wanted, in time and allowed; else the attempt ends here. */
+async function provenAbsent(
+  deps: Deps,
+  job: JobRow,
+  attempt: AttemptRow,
+  account: ProviderAccount,
+): Promise<StepResult> {
+  const isWanted = job.cancelRequestedAtMs === null && deps.clock.nowMs() < job.deadlineAtMs;
+  return (isWanted ? await sendAgain(deps, job, attempt, account) : null) ?? (await endAbsent(deps, job, attempt));
+}
+
 /**
  * The same attempt under the same tag: were the first one to arrive after all, the provider would refuse the second as
- * a repeat, and find it for us.
+ * a repeat, and find it for us. Null, with nothing sent, where nothing may be bought any more.
  */
-async function sendAgain(deps: Deps, job: JobRow, attempt: AttemptRow, account: ProviderAccount): Promise<StepResult> {
+async function sendAgain(
+  deps: Deps,
+  job: JobRow,
+  attempt: AttemptRow,
+  account: ProviderAccount,
+): Promise<StepResult | null> {
   const hook = makeHook(deps, account.provider);
   const media = await prepareMedia(deps, requestOf(job), account);
-  if ('state' in media) return lookAgain(deps, job, attempt);
+  if ('state' in media) return isOverdue(deps, job, attempt) ? null : lookAgain(deps, job, attempt);
   const nowMs = deps.clock.nowMs();
   const change = {
     state: attemptMoves(attempt.state, 'submitting'),
@@ -138,13 +155,38 @@ async function sendAgain(deps: Deps, job: JobRow, attempt: AttemptRow, account: 
     failureDetail: null,
     hookTokenDigest: hook?.digest ?? null,
   };
-  await deps.database.write(async (tx) => {
+  const mayLeave = await deps.database.write(async (tx) => {
     await updateJob(tx, job, { dueAtMs: nowMs });
+    if (!(await mayBuy(tx, job.id, account.id))) throw new Undo(false);
     await updateAttempt(tx, attempt.id, change);
+    return true;
   });
+  if (!mayLeave) return null;
   crashPoint('doubt.send_again');
   const again = { ...attempt, ...change };
   return await submitAttempt(deps, job, again, account, submissionOf(job, again, media, hook));
+}
+
+/** No task was made and none will be: a cancelled job ends free of charge, any other goes on along its route. */
+async function endAbsent(deps: Deps, job: JobRow, attempt: AttemptRow): Promise<StepResult> {
+  const stamp = stampOf(deps);
+  const failure = { kind: 'generation_failed', detail: 'proven absent, and not sent again' } as const;
+  const isCancelled = await deps.database.write(async (tx) => {
+    // Read again: the wish to cancel may be newer than this step.
+    const wish = (await loadJob(tx, job.id))?.cancelRequestedAtMs ?? null;
+    if (wish === null) {
+      await updateJob(tx, job, { dueAtMs: stamp.nowMs });
+      await endAttempt(tx, attempt, { state: 'failed', failure }, stamp.nowMs);
+      return false;
+    }
+    await failJobIn(tx, deps, job, 'cancelled', stamp);
+    await endAttempt(tx, attempt, { state: 'cancelled' }, stamp.nowMs);
+    return true;
+  });
+  deps.signals.slotFreed(attempt.lane, job.tenantId);
+  if (!isCancelled) return DUE_NOW;
+  await removeUploads(deps, job);
+  return ENDED;
 }
 
 async function freeSlotOf(deps: Deps, job: JobRow, attempt: AttemptRow): Promise<AttemptRow> {
@@ -157,7 +199,7 @@ async function freeSlotOf(deps: Deps, job: JobRow, attempt: AttemptRow): Promise
   return { ...attempt, slotHeld: false };
 }
 
-/** Soon at first, then every half minute, and in time for the deadline of doubt. */
+/** Soon at first, then every half minute, and in time for the deadline of doubt; past that every half minute, too. */
 function lookAgain(deps: Deps, job: JobRow, attempt: AttemptRow): StepResult {
   return dueIn(lookAgainMs(deps, job, attempt));
 }
@@ -165,6 +207,7 @@ function lookAgain(deps: Deps, job: JobRow, attempt: AttemptRow): StepResult {
 function lookAgainMs(deps: Deps, job: JobRow, attempt: AttemptRow): number {
   const nowMs = deps.clock.nowMs();
   const ageMs = nowMs - attempt.createdAtMs;
+  if (isOverdue(deps, job, attempt)) return LOOK_AGAIN_MAX_MS;
   const endsInMs = Math.min(attempt.createdAtMs + deps.settings.doubtMs, job.deadlineAtMs) - nowMs;
   return Math.max(0, Math.min(Math.max(SECOND_MS, ageMs / 2), LOOK_AGAIN_MAX_MS, endsInMs));
 }

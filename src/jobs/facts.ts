@@ -1,9 +1,10 @@
 import type { FailureKind } from '../../providers/contract.ts';
-import { HOUR_MS, MINUTE_MS } from '../ground/time.ts';
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../ground/time.ts';
 import { FAILURE_RULES, ruleFor } from '../routing/failure.ts';
 import type { Outcome, Standing } from '../routing/health.ts';
 import { offerOf } from './lane.ts';
 import type { AttemptFact } from './outlook-rows.ts';
+import { SEND_WITHIN_MS } from './submit.ts';
 
 /** Older attempts have decayed to next to nothing. */
 export const FACTS_AGE_MAX_MS = 6 * HOUR_MS;
@@ -13,6 +14,9 @@ const FACTS_KEPT = 500;
 
 /** Failed reads of one task that count: one task that nobody can read opens a circuit by itself, and no more. */
 const READS_COUNTED = 5;
+
+/** A submission without an answer for so long counts as one whose answer is lost, until it is answered. */
+export const UNANSWERED_MS = 10 * SECOND_MS;
 
 /** Repeats of submissions at an account: at most this share of a minute's submissions, but at least so many. */
 const REPEAT_SHARE = 0.1;
@@ -51,6 +55,7 @@ export class Facts {
 
 const isSame = (a: AttemptFact, b: AttemptFact): boolean =>
   a.state === b.state &&
+  a.sendByMs === b.sendByMs &&
   a.acceptedAtMs === b.acceptedAtMs &&
   a.endedAtMs === b.endedAtMs &&
   a.readFailures === b.readFailures &&
@@ -64,24 +69,62 @@ function forgetOldest(known: Map<string, AttemptFact>, nowMs: number): void {
 }
 
 /**
- * What the attempts have shown since then, in the order of time. Each read of a task that failed, one after another, is a
- * failure of the provider; a read that is answered again takes them back. Pure.
+ * What the attempts have shown since then and until now, in the order of time. Each read of a task that failed, one after
+ * another, is a failure of the provider; a read that is answered again takes them back. An answer that was lost stays so,
+ * whatever becomes of its attempt. Pure.
  */
-export function outcomesOf(facts: readonly AttemptFact[], sinceMs: number): Outcome[] {
+export function outcomesOf(
+  facts: readonly AttemptFact[],
+  { sinceMs, nowMs }: { readonly sinceMs: number; readonly nowMs: number },
+): Outcome[] {
   const outcomes = facts.flatMap((fact): Outcome[] => {
     const { acceptedAtMs, endedAtMs, createdAtMs: madeAtMs } = fact;
     const end = endedAtMs === null ? null : endKindOf(fact);
     const unread = fact.troubledAtMs === null ? 0 : Math.min(fact.readFailures, READS_COUNTED);
+    const overdueAtMs = overdueAtOf(fact);
+    const doubtAtMs = lostAtOf(fact) ?? (overdueAtMs <= nowMs ? overdueAtMs : null);
+    const certain = acceptedAtMs === null && end === 'failed' ? { certain: true as const } : {};
     return [
       ...(acceptedAtMs === null ? [] : [{ atMs: acceptedAtMs, madeAtMs, kind: 'accepted' as const }]),
-      ...(acceptedAtMs === null && fact.state === 'in_doubt'
-        ? [{ atMs: madeAtMs, madeAtMs, kind: 'doubt' as const }]
-        : []),
+      ...(doubtAtMs === null ? [] : [{ atMs: doubtAtMs, madeAtMs, kind: 'doubt' as const }]),
       ...Array.from({ length: unread }, () => ({ atMs: fact.troubledAtMs ?? 0, madeAtMs, kind: 'failed' as const })),
-      ...(endedAtMs === null || end === null ? [] : [{ atMs: endedAtMs, madeAtMs, kind: end }]),
+      ...(endedAtMs === null || end === null ? [] : [{ atMs: endedAtMs, madeAtMs, kind: end, ...certain }]),
     ];
   });
   return outcomes.filter(({ atMs }) => atMs >= sinceMs).sort((a, b) => a.atMs - b.atMs);
+}
+
+/** When the next submission after now will have been without an answer for too long; infinite where none is under way. */
+export function nextOverdueAtMs(facts: readonly AttemptFact[], nowMs: number): number {
+  return Math.min(Number.POSITIVE_INFINITY, ...facts.map(overdueAtOf).filter((atMs) => atMs > nowMs));
+}
+
+/**
+ * When the answer of its submission counts as lost: when that was written down, or from when on it had taken too long,
+ * whichever was first. So an opening has the same date before and after the answer is given up. Null where it was not lost;
+ * also where our own process ended before the answer, which says nothing of the provider.
+ */
+function lostAtOf({ acceptedAtMs, troubledAtMs, createdAtMs, readFailures }: AttemptFact): number | null {
+  if (troubledAtMs === null || readFailures > 0) return null;
+  // After the acceptance it is reads that are in trouble.
+  if (acceptedAtMs !== null && troubledAtMs > acceptedAtMs) return null;
+  return Math.min(troubledAtMs, createdAtMs + UNANSWERED_MS);
+}
+
+/** From when on a submission that is under way has been without an answer for too long; infinite where none is. */
+function overdueAtOf({ state, endedAtMs, sendByMs }: AttemptFact): number {
+  const isUnderWay = state === 'submitting' && endedAtMs === null;
+  return isUnderWay ? sendByMs - SEND_WITHIN_MS + UNANSWERED_MS : Number.POSITIVE_INFINITY;
+}
+
+/** When the account was last seen to answer, by a submission that it took or a read of a task; null: not lately. Pure. */
+export function lastAnswerOf(ofAccount: readonly AttemptFact[]): number | null {
+  const times = ofAccount.flatMap(({ state, acceptedAtMs, endedAtMs, troubledAtMs, readFailures }) => {
+    if (acceptedAtMs === null) return [];
+    const readAgainAtMs = state === 'running' && readFailures === 0 ? (troubledAtMs ?? 0) : 0;
+    return [Math.max(acceptedAtMs, readAgainAtMs, state === 'succeeded' ? (endedAtMs ?? 0) : 0)];
+  });
+  return times.length === 0 ? null : Math.max(...times);
 }
 
 function endKindOf(fact: AttemptFact): 'made' | 'spoiled' | 'failed' | null {

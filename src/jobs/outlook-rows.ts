@@ -14,18 +14,20 @@ export interface AttemptFact {
   readonly state: string;
   readonly failureKind: string | null;
   readonly createdAtMs: number;
+  /** The last instant at which its submission could have left. */
+  readonly sendByMs: number;
   readonly acceptedAtMs: number | null;
   readonly endedAtMs: number | null;
-  /** Reads of the task that failed one after another, and when that was last news. */
+  /** Reads of the task that failed one after another, and when that was last news; before it: when its answer was lost. */
   readonly readFailures: number;
   readonly troubledAtMs: number | null;
 }
 
 const { id, jobId, account, model, upstream, lane, state, failureKind } = attempts;
-const { createdAtMs, acceptedAtMs, endedAtMs, readFailures, troubledAtMs } = attempts;
+const { createdAtMs, sendByMs, acceptedAtMs, endedAtMs, readFailures, troubledAtMs } = attempts;
 const FACT = {
   ...{ id, jobId, account, model, upstream, lane, state, failureKind },
-  ...{ createdAtMs, acceptedAtMs, endedAtMs, readFailures, troubledAtMs },
+  ...{ createdAtMs, sendByMs, acceptedAtMs, endedAtMs, readFailures, troubledAtMs },
 };
 
 const answeredSince = (tx: Tx) =>
@@ -64,7 +66,8 @@ const inFlight = (tx: Tx) =>
     .select({
       tenantId: jobs.tenantId,
       tasks: sql<number>`count(*)`,
-      micros: sql<number>`sum(${attempts.priceMicros})`,
+      // Money in doubt is not at work for its tenant: a provider's lost answer must not put its other clips back.
+      micros: sql<number>`sum(case when ${attempts.state} = 'in_doubt' then 0 else ${attempts.priceMicros} end)`,
     })
     .from(attempts)
     .innerJoin(jobs, eq(jobs.id, attempts.jobId))
@@ -125,3 +128,14 @@ export async function offersThatMade(
 }
 
 const OFFERS_MAX = 500;
+
+/** The task that the account took last since then, as its adapter finds it; null where it took none. JSON. */
+export async function lastTaskOf(tx: Tx, ofAccount: string, sinceMs: number): Promise<string | null> {
+  const [row] = await tx
+    .select({ handle: attempts.handle })
+    .from(attempts)
+    .where(and(eq(account, ofAccount), gte(acceptedAtMs, sinceMs), isNotNull(attempts.handle)))
+    .orderBy(desc(acceptedAtMs))
+    .limit(1);
+  return row?.handle ?? null;
+}

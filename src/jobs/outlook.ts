@@ -1,22 +1,15 @@
 import { ZERO_MICROS } from '../ground/money.ts';
 import { DAY_MS, SECOND_MS } from '../ground/time.ts';
 import { believedSlots } from '../routing/capacity.ts';
-import type { InFlight } from '../routing/fair.ts';
-import {
-  type CircuitState,
-  circuitReason,
-  type Health,
-  healthOf,
-  type Outcome,
-  type Standing,
-  shutReason,
-} from '../routing/health.ts';
-import type { Conditions } from '../routing/score.ts';
+import { type InFlight, TRIED } from '../routing/fair.ts';
+import { type CircuitState, type Health, type Standing, shutReason } from '../routing/health.ts';
+import { type Conditions, UNMEASURED_SECONDS } from '../routing/score.ts';
 import type { AccountSettingsRow } from '../store/schema.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
+import { Circuits } from './circuits.ts';
 import type { Deps } from './deps.ts';
 import { type Durations, measuredDurations } from './durations.ts';
-import { FACTS_AGE_MAX_MS, Facts, mayRepeat, offerRefusalOf, outcomesOf, refusalsOf, shutOf } from './facts.ts';
+import { FACTS_AGE_MAX_MS, Facts, mayRepeat, offerRefusalOf, refusalsOf, shutOf } from './facts.ts';
 import { laneOf, offerOf } from './lane.ts';
 import {
   factsSince,
@@ -34,7 +27,6 @@ export interface OfferName {
   readonly upstream: string;
 }
 
-const CIRCUIT_MS = 30 * SECOND_MS;
 /** Rows of one moment may be committed a little out of order: what is this recent is read twice. */
 const OVERLAP_MS = 250;
 const JUDGED_FOR_MS = SECOND_MS;
@@ -51,14 +43,16 @@ export interface Outlooks {
   readonly circuit: CircuitState;
   readonly health: Health;
   readonly reason: string | null;
+  /** When an open one is tried or looked at again; null when it is not open. */
+  readonly untilMs: number | null;
 }
 
 /** What bears on an account from the packages it draws on. Units are counted in billionths. */
 export interface PackOutlook {
-  /** How many tasks its package lets run at once; null where it draws on none. */
+  /** How many tasks its packages let run at once; null where it has none. */
   concurrencyOf(account: string): number | null;
-  /** Units that would lapse unused and can be taken now. */
-  lapsingOf(account: string): bigint;
+  /** Units that would lapse unused and that a clip can draw which begins now and takes so long. */
+  lapsingOf(account: string, takeMs: number): bigint;
   /** So many of those are being drawn. */
   took(account: string, units: bigint): void;
 }
@@ -74,7 +68,7 @@ type OutlookDeps = Pick<Deps, 'database' | 'clock' | 'accounts' | 'settings'>;
 export class Outlook {
   private readonly deps: OutlookDeps;
   private readonly facts = new Facts();
-  private readonly outcomes = new Map<string, { readonly sinceMs: number; readonly list: readonly Outcome[] }>();
+  private readonly circuits: Circuits;
   /** What was made of it, for a moment: it is asked for every candidate of every waiting job. */
   private readonly judged = new Map<
     string,
@@ -94,6 +88,7 @@ export class Outlook {
 
   constructor(deps: OutlookDeps) {
     this.deps = deps;
+    this.circuits = new Circuits(deps, this.facts, (account) => this.settingsOf(account).healthSinceMs);
     this.startedAtMs = deps.clock.nowMs();
   }
 
@@ -123,8 +118,7 @@ export class Outlook {
     this.tenantLimits = tenants.limits;
     this.settings = settings;
     this.facts.note(facts, nowMs);
-    for (const offer of this.facts.changed) this.outcomes.delete(offer);
-    this.facts.changed.clear();
+    this.circuits.renew(nowMs);
     this.judged.clear();
     this.seenMs = nowMs;
     if (lookBack) this.lookedBackAtMs = nowMs;
@@ -157,15 +151,18 @@ export class Outlook {
     const fresh = known && nowMs - known.atMs < JUDGED_FOR_MS;
     const judged = fresh ? known : { atMs: nowMs, ...this.judge(offer, nowMs) };
     if (!fresh) this.judged.set(name, judged);
-    const lapsing = this.packs.lapsingOf(offer.account);
+    const takeMs = (judged.conditions.generationSeconds ?? UNMEASURED_SECONDS) * SECOND_MS;
+    const lapsing = this.packs.lapsingOf(offer.account, takeMs);
     return { ...judged.conditions, running: this.lanes.get(judged.lane) ?? 0, lapsing };
   }
 
   private judge(offer: OfferName, nowMs: number): { lane: string; conditions: Conditions } {
     const account = this.deps.accounts.get(offer.account);
     const lane = account ? laneOf(account, offer.model) : offer.account;
-    const health = this.healthOf(offer);
-    const halfOpen = health.circuit === 'half_open';
+    const { health, reason } = this.circuits.of(offer);
+    const standing = this.standingOf(offer);
+    const shut = shutReason(standing, nowMs);
+    const trial = shut === null && standing.shut !== null;
     const conditions = {
       slots: account ? this.slotsOf(account, lane) : 1,
       running: 0,
@@ -173,11 +170,16 @@ export class Outlook {
       generationSeconds: this.generationSeconds(offer),
       successRate: health.successRate,
       recentFailures: health.recentFailures,
-      blocked: shutReason(this.standingOf(offer), nowMs),
-      unhealthy: circuitReason(health, halfOpen && this.isProbed(offer), nowMs),
-      probe: halfOpen,
+      blocked: trial && this.isAsked(offer.account) ? TRIED : shut,
+      unhealthy: reason,
+      probe: health.circuit === 'half_open',
+      trial,
     };
     return { lane, conditions };
+  }
+
+  private isAsked(account: string): boolean {
+    return this.facts.ofAccount(account).some(({ state, endedAtMs }) => state === 'submitting' && endedAtMs === null);
   }
 
   /** The tasks that may run at once in a lane: what an operator or the configuration says, less what was refused. */
@@ -187,7 +189,7 @@ export class Outlook {
 
   /**
    * The tasks that may run at once before anything was refused: what an operator says in place of what is configured,
-   * and never more than the pack that is drawn on allows, because that limit is the provider's.
+   * and never more than the packs that are open allow, because that limit is the provider's.
    */
   slotsGiven(account: ProviderAccount): number {
     const wanted = this.settings.get(account.id)?.concurrency ?? account.slots;
@@ -195,7 +197,7 @@ export class Outlook {
   }
 
   private refusals(account: ProviderAccount, lane: string): number[] {
-    const since = (this.settings.get(account.id) ?? LET_BE).healthSinceMs;
+    const since = this.settingsOf(account.id).healthSinceMs;
     return refusalsOf(this.facts.ofAccount(account.id), lane).filter((atMs) => atMs >= since);
   }
 
@@ -224,24 +226,29 @@ export class Outlook {
   }
 
   healthOf(offer: Pick<OfferName, 'account' | 'model'>): Health {
-    const { clock, settings } = this.deps;
-    const name = offerOf(offer);
-    const sinceMs = (this.settings.get(offer.account) ?? LET_BE).healthSinceMs;
-    const known = this.outcomes.get(name);
-    const list = known?.sinceMs === sinceMs ? known.list : outcomesOf(this.facts.of(name), sinceMs);
-    this.outcomes.set(name, { sinceMs, list });
-    return healthOf(list, { nowMs: clock.nowMs(), openMs: settings.circuitMs ?? CIRCUIT_MS, name });
+    return this.circuits.healthOf(offer);
+  }
+
+  /** From now on no job tries a half-open circuit before what is read there allows it. */
+  consult(reads: Parameters<Circuits['consult']>[0]): void {
+    this.circuits.consult(reads);
+  }
+
+  /** Whether a free read of the account is what keeps jobs from trying one of its circuits. */
+  wantsRead(account: ProviderAccount): boolean {
+    const { enabled, isolated } = this.settingsOf(account.id);
+    return enabled && !isolated && this.circuits.wantsRead(account);
   }
 
   /** The circuit with everything that bears on it: also a person's word, an empty balance, a refused key. */
   outlookOf(offer: OfferName): Outlooks {
     const nowMs = this.deps.clock.nowMs();
-    const health = this.healthOf(offer);
+    const { health, circuit: own, reason, untilMs } = this.circuits.of(offer);
     const standing = this.standingOf(offer);
     const shut = shutReason(standing, nowMs);
     const byHand = standing.isolated || !standing.enabled || standing.offerRefusedAtMs !== null;
-    const circuit = byHand ? 'isolated' : shut === null ? health.circuit : 'open';
-    return { circuit, health, reason: shut ?? circuitReason(health, false, nowMs) };
+    const circuit = byHand ? 'isolated' : shut === null ? own : 'open';
+    return { circuit, health, reason: shut ?? reason, untilMs };
   }
 
   settingsOf(account: string): Pick<AccountSettingsRow, 'enabled' | 'isolated' | 'concurrency' | 'healthSinceMs'> {
@@ -258,7 +265,7 @@ export class Outlook {
   }
 
   private standingOf({ account, model, upstream }: OfferName): Standing {
-    const { enabled, isolated, healthSinceMs } = this.settings.get(account) ?? LET_BE;
+    const { enabled, isolated, healthSinceMs } = this.settingsOf(account);
     const since = { healthMs: healthSinceMs, keyMs: Math.max(healthSinceMs, this.startedAtMs) };
     const ofOffer = this.facts.of(offerOf({ account, model }));
     return {
@@ -268,10 +275,6 @@ export class Outlook {
       // A restart may bring another table of what is sold: so the word of the one before is not taken.
       offerRefusedAtMs: offerRefusalOf(ofOffer, upstream, since.keyMs),
     };
-  }
-
-  private isProbed(offer: OfferName): boolean {
-    return this.facts.of(offerOf(offer)).some(({ state, endedAtMs }) => state === 'submitting' && endedAtMs === null);
   }
 }
 

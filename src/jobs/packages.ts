@@ -1,7 +1,7 @@
 /** The prepaid packs of each account: what is left of them, what the provider says is left, and what a unit costs now. */
 import type { ReportedPack } from '../../providers/contract.ts';
 import { dividedBy, type Ratio, ratio, ratioOfMicros } from '../ground/money.ts';
-import { DAY_MS, MINUTE_MS, utcDay } from '../ground/time.ts';
+import { DAY_MS, MINUTE_MS, SECOND_MS, utcDay } from '../ground/time.ts';
 import {
   clipsSince,
   type FinishedClip,
@@ -12,12 +12,25 @@ import {
 } from '../ledger/package.ts';
 import { expectedOf, reportedAs, toBillionths } from '../pricing/expected.ts';
 import type { Seller } from '../pricing/offers.ts';
-import { type Draw, type Inventory, type Pack, REPLAYED_DAYS, takeStock } from '../pricing/packs.ts';
+import {
+  type Draw,
+  type Inventory,
+  lapsingOf,
+  openPacks,
+  type Pack,
+  packFor,
+  REPLAYED_DAYS,
+  takeStock,
+} from '../pricing/packs.ts';
 import type { RateCard, ResourcePackage } from '../pricing/rate-card.ts';
+import { UNMEASURED_SECONDS } from '../routing/score.ts';
+import type { Tx } from '../store/database.ts';
 import type { PackageRow } from '../store/schema.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
 import type { Deps } from './deps.ts';
+import { measuredDurations } from './durations.ts';
 import type { PackOutlook } from './outlook.ts';
+import { offersThatMade } from './outlook-rows.ts';
 
 export type PackDeps = Pick<Deps, 'database' | 'clock' | 'cards' | 'accounts' | 'wire' | 'log'>;
 
@@ -28,6 +41,8 @@ export interface BoughtPack extends Pack {
 export interface AccountStock {
   readonly account: string;
   readonly inventory: Inventory<BoughtPack>;
+  /** How long a clip is expected to take there: as long as those of its slowest model, by the median. */
+  readonly takeMs: number;
 }
 
 /** What one unit of the pack costs. */
@@ -39,10 +54,11 @@ const REFRESH_EVERY_MS = MINUTE_MS;
 /** Knows which pack each account draws on now, so that a clip is priced by what its units cost. */
 export class PackBook implements PackOutlook {
   private readonly deps: PackDeps;
-  private drawn: ReadonlyMap<string, PackageRow> = new Map();
-  /** Units that would lapse and nobody has spoken for, by account, in billionths. */
-  private lapsing = new Map<string, bigint>();
-  private priced = new WeakMap<readonly Seller[], readonly Seller[]>();
+  private stocks: ReadonlyMap<string, AccountStock> = new Map();
+  /** Units that would lapse and that clips under way draw, by account, in billionths. */
+  private spoken = new Map<string, bigint>();
+  /** Sellers at the unit prices of the packs that are named. */
+  private priced = new WeakMap<readonly Seller[], { readonly packs: string; readonly sellers: readonly Seller[] }>();
   private cancel: () => void = () => {};
   private stopped = false;
 
@@ -65,42 +81,52 @@ export class PackBook implements PackOutlook {
   async refresh(): Promise<void> {
     const underWay = await this.deps.database.read(lapsingUnderWay);
     const stocks = await takeStocks(this.deps);
-    this.lapsing = new Map(
-      stocks.map(({ account, inventory }) => [account, inventory.lapsing - (underWay.get(account) ?? 0n)]),
-    );
-    const next = stocks.flatMap(({ account, inventory }) =>
-      inventory.next ? [[account, inventory.next.row] as const] : [],
-    );
-    this.drawn = new Map(next);
-    this.priced = new WeakMap();
+    this.spoken = new Map(underWay);
+    this.stocks = new Map(stocks.map((stock) => [stock.account, stock]));
   }
 
-  /** Billionths of units that would lapse unused and can be taken now; zero where there are none. */
-  lapsingOf(account: string): bigint {
-    const left = this.lapsing.get(account) ?? 0n;
+  /**
+   * Billionths of units that would lapse unused and that a clip can draw which begins now and takes so long; zero where
+   * there are none.
+   */
+  lapsingOf(account: string, takeMs: number): bigint {
+    const stock = this.stocks.get(account);
+    if (!stock) return 0n;
+    const left = lapsingOf(stock.inventory, this.deps.clock.nowMs(), takeMs) - (this.spoken.get(account) ?? 0n);
     return left > 0n ? left : 0n;
   }
 
   /** A clip draws so many of those; known from the rows at the next look. */
   took(account: string, units: bigint): void {
-    this.lapsing.set(account, this.lapsingOf(account) - units);
+    this.spoken.set(account, (this.spoken.get(account) ?? 0n) + units);
   }
 
-  /** How many tasks the pack that the account draws on lets run at once; null where it draws on none. */
+  /**
+   * How many tasks the account's packs let run at once: the most that any of them does which is valid and has units left,
+   * whichever is drawn on first, and not their sum (Kling's concurrency rules, read 2026-11-20); null where there is none.
+   */
   concurrencyOf(account: string): number | null {
-    return this.drawn.get(account)?.concurrency ?? null;
+    const stock = this.stocks.get(account);
+    const open = stock ? openPacks(stock.inventory, this.deps.clock.nowMs()) : [];
+    return open.reduce<number | null>((most, { row }) => Math.max(most ?? 0, row.concurrency), null);
   }
 
-  /** The sellers, each at the unit price of the pack it draws on; those without a pack as they are. */
+  /** The sellers, each at the unit price of the pack that a clip draws on now; those without a pack as they are. */
   sellers(all: readonly Seller[]): readonly Seller[] {
+    const drawn = new Map<string, PackageRow>();
+    for (const { account, inventory, takeMs } of this.stocks.values()) {
+      const pack = packFor(inventory.packs, this.deps.clock.nowMs(), takeMs);
+      if (pack) drawn.set(account, pack.row);
+    }
+    const packs = [...drawn.values()].map(({ id }) => id).join(' ');
     const known = this.priced.get(all);
-    if (known) return known;
-    const priced = all.map((seller): Seller => {
-      const pack = this.drawn.get(seller.account);
+    if (known?.packs === packs) return known.sellers;
+    const sellers = all.map((seller): Seller => {
+      const pack = drawn.get(seller.account);
       return pack ? { ...seller, packageId: pack.package, unitPrice: unitPriceOf(pack) } : seller;
     });
-    this.priced.set(all, priced);
-    return priced;
+    this.priced.set(all, { packs, sellers });
+    return sellers;
   }
 
   private again(): void {
@@ -116,12 +142,25 @@ export class PackBook implements PackOutlook {
 /** What is left of every registered pack, by account. */
 export async function takeStocks(deps: PackDeps): Promise<AccountStock[]> {
   const shelves = await readShelves(deps);
+  if (shelves.length === 0) return [];
   const nowMs = deps.clock.nowMs();
-  const history = await deps.database.read(historyOfClips);
-  return shelves.map(({ account, packs, draws }) => ({
-    account,
-    inventory: takeStock(packs, draws, nowMs, history),
-  }));
+  const [history, takes] = await deps.database.read(
+    async (tx) => [await historyOfClips(tx), await takesOf(tx, nowMs)] as const,
+  );
+  return shelves.map(({ account, packs, draws }) => {
+    const takeMs = takes.get(account) ?? UNMEASURED_SECONDS * SECOND_MS;
+    return { account, inventory: takeStock(packs, draws, nowMs, history, takeMs), takeMs };
+  });
+}
+
+/** How long clips take at each account where some were made: the longest of the medians of its models. */
+async function takesOf(tx: Tx, nowMs: number): Promise<Map<string, number>> {
+  const takes = new Map<string, number>();
+  for (const offer of await offersThatMade(tx, nowMs - REPLAYED_DAYS * DAY_MS)) {
+    const measured = await measuredDurations(tx, offer, nowMs);
+    if (measured) takes.set(offer.account, Math.max(measured.p50Ms, takes.get(offer.account) ?? 0));
+  }
+  return takes;
 }
 
 /** An account's registered packs, and everything that was drawn since the first of them was bought, or in the last 14 days. */

@@ -7,9 +7,10 @@ import { type Micros, micros, sumMicros, ZERO_MICROS } from '../ground/money.ts'
 import { SECOND_MS } from '../ground/time.ts';
 import { type VideoRequest, videoRequestSchema } from '../ground/video-request.ts';
 import { readAsked } from '../routing/asked.ts';
-import { offerKey, type SeenAttempt } from '../routing/replay-chance.ts';
+import { offerKey, refusalOf, type SeenAttempt } from '../routing/replay-chance.ts';
 import type { Outcome } from '../routing/replay-tally.ts';
 import type { PastRequest } from '../routing/replay-terms.ts';
+import { collectDecidedBy } from '../routing/replay-then.ts';
 import type { Tx } from '../store/database.ts';
 import { type AttemptRow, apiKeys, attempts, type EntryRow, entries, type JobRow, jobs } from '../store/schema.ts';
 
@@ -44,6 +45,7 @@ export async function readPast(tx: Tx, query: PastQuery, pause: () => Promise<vo
   const { fromMs, toMs, tenantId, jobsMax } = query;
   const keyProviders = await providersOfKeys(tx, tenantId);
   const shapes = collectShapes();
+  const decidedBy = collectDecidedBy();
   const requests: PastRequest[] = [];
   const outcomes: Outcome[] = [];
   const skipped = { open: 0, cancelled: 0 };
@@ -61,7 +63,7 @@ export async function readPast(tx: Tx, query: PastQuery, pause: () => Promise<vo
       else {
         const made = attemptsOf.get(job.id) ?? [];
         const booked = entriesOf.get(job.id) ?? [];
-        requests.push(toRequest(job, made, booked, { shapes, keyProviders }));
+        requests.push(toRequest(job, made, booked, { shapes, keyProviders, decidedBy }));
         outcomes.push(toOutcome(job, made, booked));
       }
     }
@@ -79,11 +81,13 @@ const JOB_COLUMNS = {
   state: jobs.state,
   request: jobs.request,
   presentation: jobs.presentation,
+  decision: jobs.decision,
   provider: jobs.provider,
   seconds: jobs.seconds,
   fileDurationMs: jobs.fileDurationMs,
   errorCode: jobs.errorCode,
   createdAtMs: jobs.createdAtMs,
+  queueUntilMs: jobs.queueUntilMs,
   endedAtMs: jobs.endedAtMs,
 };
 type Job = Pick<JobRow, keyof typeof JOB_COLUMNS>;
@@ -153,6 +157,7 @@ async function providersOfKeys(tx: Tx, tenantId: string | null): Promise<Map<str
 interface Around {
   readonly shapes: Shapes;
   readonly keyProviders: ReadonlyMap<string, readonly string[] | null>;
+  readonly decidedBy: ReturnType<typeof collectDecidedBy>;
 }
 
 const storedAside = z.object({ asked: z.unknown().optional() });
@@ -165,18 +170,13 @@ function toRequest(job: Job, made: readonly Attempt[], booked: readonly Entry[],
     tenant: job.tenantId,
     requests: around.shapes(job.request, routing.models),
     routing,
+    decidedBy: around.decidedBy(job.decision, job.queueUntilMs - job.createdAtMs),
     keyProviders: around.keyProviders.get(job.keyId) ?? null,
     lengthMs: job.seconds === null ? job.fileDurationMs : null,
     seen: made.map((attempt) => toSeen(job, attempt, booked)),
-    refused: REFUSED[job.errorCode ?? ''] ?? null,
+    refused: refusalOf(job.errorCode),
   };
 }
-
-/** Ends that are the request's own fault: it would have come to the same elsewhere. */
-const REFUSED: Readonly<Record<string, FailureKind>> = {
-  moderation_blocked: 'content_rejected',
-  invalid_input: 'invalid_request',
-};
 
 function toSeen(job: Job, attempt: Attempt, booked: readonly Entry[]): SeenAttempt {
   const { id, account, model, createdAtMs, endedAtMs } = attempt;

@@ -23,6 +23,8 @@ const MISSING_READS = 3;
 const MISSING_READ_AGAIN_MS = 20 * SECOND_MS;
 /** A task past its longest time is read more rarely. */
 const STUCK_POLL_MS = MINUTE_MS;
+/** Past every deadline a task that is not read is asked for this often in a row, before the job ends without knowing. */
+export const LAST_READS = 10;
 /** A finished answer leads to a second exchange at most this often in one step. */
 const STAGES_MAX = 3;
 
@@ -60,6 +62,7 @@ export async function readTask(
   let handle: Json = JSON.parse(present(attempt.handle, 'the handle of a running attempt'));
   for (let stage = 1; ; stage += 1) {
     const answer = await deps.wire.read(account.target, poll.request(handle, deps.wallMs()));
+    crashPoint('poll.read');
     if (answer.kind !== 'answered') return { state: 'failure', kind: 'unavailable', detail: answer.detail };
     const outcome = poll.response(answer.response, handle);
     if (outcome.state !== 'pending' || outcome.nextPollMs !== 0 || stage === STAGES_MAX) return outcome;
@@ -163,15 +166,21 @@ async function readFailed(deps: Deps, job: JobRow, attempt: AttemptRow, failure:
   if (kind === 'video_missing') return await videoMissing(deps, job, attempt, failure);
   const ageMs = nowMs - (attempt.acceptedAtMs ?? attempt.createdAtMs);
   const lags = kind === 'task_not_found' && ageMs <= NOT_FOUND_GRACE_MS;
-  if (ruleFor(kind).health === 'trips' && !lags) await noteRead(deps, job, attempt, attempt.readFailures + 1);
+  const isOver = nowMs >= job.deadlineAtMs;
+  const readFailures = attempt.readFailures + 1;
+  if (isOver || (ruleFor(kind).health === 'trips' && !lags)) await noteRead(deps, job, attempt, readFailures);
   if (kind === 'task_not_found' && ageMs > NOT_FOUND_GRACE_MS && attempt.state === 'running') {
     await deps.database.write(async (tx) => {
       await updateJob(tx, job, { dueAtMs: nowMs });
       await updateAttempt(tx, attempt.id, { state: attemptMoves('running', 'in_doubt'), failureDetail: detail });
     });
   }
+  // Only an answer proves anything: while none comes, a task that may be paid for is asked for until the job's deadline,
+  // and a few times more by a gateway that is back only after it.
+  const isAnswered = kind === 'task_not_found';
   const doubtEndsMs = attempt.state === 'in_doubt' ? attempt.createdAtMs + deps.settings.doubtMs : job.deadlineAtMs;
-  if (nowMs >= Math.min(doubtEndsMs, job.deadlineAtMs)) return await giveUp(deps, job, attempt);
+  if (isAnswered && nowMs >= Math.min(doubtEndsMs, job.deadlineAtMs)) return await giveUp(deps, job, attempt);
+  if (isOver && readFailures >= LAST_READS) return await giveUp(deps, job, attempt);
   return dueIn(pollDelayMs(deps, attempt, failure.retryAfterMs ?? 0));
 }
 

@@ -1,6 +1,15 @@
 import { sumMicros } from '../ground/money.ts';
 import { SECOND_MS } from '../ground/time.ts';
-import { type LaneOption, type Place, type Plan, planQueue, type QueueState, type Waiter } from '../routing/fair.ts';
+import {
+  type LaneOption,
+  type Place,
+  type Plan,
+  PROBED,
+  planQueue,
+  type QueueState,
+  TRIED,
+  type Waiter,
+} from '../routing/fair.ts';
 import { Lines } from '../routing/lines.ts';
 import type { Conditions } from '../routing/score.ts';
 import type { Deps } from './deps.ts';
@@ -61,8 +70,8 @@ export class SlotQueue implements Slots {
   private readonly onGrant: (jobId: string) => void;
   private readonly lines = new Lines();
   private readonly grants = new Map<string, Grant & { readonly waiter: Waiter }>();
-  /** Jobs that took their slot in the step that is under way. */
-  private readonly begun = new Set<string>();
+  /** Jobs that took their slot in the step that is under way: their rows may have been read too early to show it. */
+  private readonly begun = new Map<string, Grant & { readonly waiter: Waiter }>();
   private looking: Promise<void> | null = null;
   private lookAgain: Promise<void> | null = null;
   private cancelLook: (() => void) | null = null;
@@ -93,7 +102,7 @@ export class SlotQueue implements Slots {
     if (taken) {
       this.outlook.took(grant.option.lane);
       this.outlook.tookLapsing(grant.option.account, grant.lapsing);
-      this.begun.add(jobId);
+      this.begun.set(jobId, grant);
     } else {
       // Somebody else was quicker, or the rows know better: it waits on, in its old place.
       this.enter(grant.waiter);
@@ -264,7 +273,11 @@ export class SlotQueue implements Slots {
     const lapsing = ofAccount.reduce((left, grant) => left - grant.lapsing, known.lapsing ?? 0n);
     const conditions = { ...known, lapsing };
     const offer = offerOf(option);
-    const probed = conditions.probe === true && promised.some((grant) => grant.option.offer === offer);
-    return probed ? { ...conditions, unhealthy: 'circuit half open: one job tries it now' } : conditions;
+    const sent = [...promised, ...this.begun.values()].map((grant) => grant.option);
+    if (conditions.trial && sent.some((each) => each.account === option.account)) {
+      return { ...conditions, blocked: conditions.blocked ?? TRIED };
+    }
+    const probed = conditions.probe === true && sent.some((each) => each.offer === offer);
+    return probed ? { ...conditions, unhealthy: PROBED } : conditions;
   }
 }

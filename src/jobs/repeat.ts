@@ -35,7 +35,7 @@ const byFingerprint = (tx: Tx) =>
         lt(jobs.retryCount, sql.placeholder('retryCount')),
       ),
     )
-    .orderBy(jobs.createdAtMs)
+    .orderBy(jobs.retryCount, jobs.createdAtMs)
     .limit(1)
     .prepare();
 
@@ -51,7 +51,8 @@ const claimRetry = (tx: Tx) =>
  * the caller's key belongs to another request.
  *
  * Without a key, only what the SDK calls a retry is matched: to a job of the same API key and fingerprint, made within
- * 15 minutes, that was answered to an earlier try. Each job is found once per retry, so two wanted twins stay two.
+ * 15 minutes, that was answered to an earlier try. Each job is found once per retry, and one that no retry has found goes
+ * before one that was found, so two wanted twins stay two.
  */
 export async function findRepeat(tx: Tx, keyId: string, repeat: Repeat, nowMs: number): Promise<JobRow | null> {
   const { fingerprint, idempotencyKey, retryCount } = repeat;

@@ -2,15 +2,18 @@
 
 import { utcDay } from '../ground/time.ts';
 import { historyOfClips } from '../ledger/package.ts';
-import { listTenants, type Tenant } from '../ledger/tenant.ts';
-import type { Offer, Seller } from '../pricing/offers.ts';
+import { listTenants, type Tenant, underPolicy } from '../ledger/tenant.ts';
+import type { Seller } from '../pricing/offers.ts';
 import type { Draw } from '../pricing/packs.ts';
+import type { TenantPolicy } from '../routing/policy.ts';
 import { type Replayed, replaying } from '../routing/replay.ts';
 import type { ReplayPacks } from '../routing/replay-lapsing.ts';
 import { packsAsNeeded, type Shelf, tallyUnits, type UnitsTally } from '../routing/replay-packs.ts';
 import { type ReplayRules, underRules } from '../routing/replay-rules.ts';
 import type { Sums } from '../routing/replay-show.ts';
 import { tally } from '../routing/replay-tally.ts';
+import { isChanged } from '../routing/replay-then.ts';
+import type { ProviderAccount } from '../wire/provider-account.ts';
 import { laneOf } from './lane.ts';
 import { type AccountShelf, type PackDeps, packageNamed, readShelves, unitCard, unitPriceOf } from './packages.ts';
 import { type Past, type PastQuery, readPast } from './past.ts';
@@ -19,14 +22,18 @@ export interface ReplayOrder {
   readonly query: PastQuery;
   readonly rules: ReplayRules;
   readonly sellers: readonly Seller[];
-  /** The tasks that the offer's account may run at once today. */
-  readonly slotsOf: (offer: Offer) => number;
+  /** What holds for every tenant whose own policy does not say otherwise. */
+  readonly usual: TenantPolicy;
+  /** The tasks that the account was given to run at once, in each of its lanes. */
+  readonly slotsOf: (account: ProviderAccount) => number;
 }
 
 export interface ReplayReport {
   readonly past: Past;
   readonly happened: Sums;
   readonly replayed: Sums;
+  /** Requests that were decided by another policy or markup than their tenants have today. */
+  readonly changed: number;
   /** Offers that the replay asked although nothing was measured of them. */
   readonly unmeasured: readonly string[];
 }
@@ -39,7 +46,7 @@ export async function replayPast(deps: PackDeps, order: ReplayOrder): Promise<Re
   const { query, rules } = order;
   const { past, tenants } = await deps.database.snapshot(async (tx) => ({
     past: await readPast(tx, query, giveWay),
-    tenants: new Map((await listTenants(tx)).map((tenant) => [tenant.id, tenant])),
+    tenants: new Map((await listTenants(tx)).map((tenant) => [tenant.id, underPolicy(tenant, order.usual)])),
   }));
   await giveWay();
   const shelves = await readShelves(deps);
@@ -51,7 +58,8 @@ export async function replayPast(deps: PackDeps, order: ReplayOrder): Promise<Re
     tenantOf: (id) => tenants.get(id) ?? NOBODY,
     laneOf: (offer) => {
       const account = deps.accounts.get(offer.account);
-      return { lane: account ? laneOf(account, offer.model) : offer.account, slots: order.slotsOf(offer) };
+      if (!account) return { lane: offer.account, slots: 1 };
+      return { lane: laneOf(account, offer.model), slots: order.slotsOf(account) };
     },
     ...(query.tenantId === null && { packs: packsBefore(shelves, query.fromMs, firstClipAtMs) }),
   });
@@ -63,6 +71,9 @@ export async function replayPast(deps: PackDeps, order: ReplayOrder): Promise<Re
     past,
     happened,
     replayed: { tally: tally(replayed.outcomes), units: unitsNow(deps, shelves, order, replayed) },
+    changed: past.requests.filter(({ tenant, decidedBy }) => {
+      return decidedBy !== undefined && isChanged(tenants.get(tenant) ?? NOBODY, decidedBy);
+    }).length,
     unmeasured: [...asked].filter((offer) => !under.terms.measured.has(offer)).sort(),
   };
 }

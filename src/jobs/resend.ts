@@ -18,8 +18,8 @@ import { type Deps, dueIn, type StepResult } from './deps.ts';
 import { attemptMoves } from './job.ts';
 import { settingsOfAccounts } from './outlook-rows.ts';
 import { insertKept, keptOf, keyReplayOf, markSentAgain } from './resend-rows.ts';
-import { updateAttempt, updateJob } from './rows.ts';
-import { recordAccepted, recordDoubt, SEND_WITHIN_MS, submissionOf } from './submit.ts';
+import { loadJob, updateAttempt, updateJob } from './rows.ts';
+import { mayLeave, recordAccepted, recordDoubt, SEND_WITHIN_MS, submissionOf } from './submit.ts';
 import { judgeSubmission } from './verdict.ts';
 
 /** What was seen of an account is believed this long: a provider may change its mind without a word. */
@@ -110,6 +110,16 @@ interface Window {
   readonly untilMs: number;
 }
 
+/**
+ * Whether a submission may be repeated as far as people are concerned, for a new task may come of it: not once its job is
+ * to be cancelled, nor at an account that was taken out of service. Reads rows only.
+ */
+export async function mayBuy(tx: Tx, jobId: string, account: string): Promise<boolean> {
+  const settings = (await settingsOfAccounts(tx)).get(account);
+  if (settings && (!settings.enabled || settings.isolated)) return false;
+  return (await loadJob(tx, jobId))?.cancelRequestedAtMs === null;
+}
+
 /** What may be sent again, and when; null when nothing may. Reads rows only. */
 async function sendable(
   tx: Tx,
@@ -122,9 +132,7 @@ async function sendable(
   if (!keyReplay || !kept || kept.sentAgainAtMs !== null) return null;
   const seen = await keyReplayOf(tx, account.id);
   if (!isBelieved(deps, account, seen)) return null;
-  // A new task may come of it: an account that a person has taken out of service gets none.
-  const settings = (await settingsOfAccounts(tx)).get(account.id);
-  if (settings && (!settings.enabled || settings.isolated)) return null;
+  if (!(await mayBuy(tx, attempt.jobId, account.id))) return null;
   const fromMs = attempt.sendByMs + (deps.settings.resendAfterMs ?? keyReplay.afterMs);
   // The first may have left as early as its row: counted from there, the key is never older than this says.
   return { kept, window: { fromMs, untilMs: attempt.createdAtMs + Math.min(keyReplay.withinMs, seen.heldMs) } };
@@ -190,9 +198,8 @@ async function submitAgain(
   account: ProviderAccount,
   submission: Submission,
 ): Promise<StepResult> {
-  const sendBeforeMs = deps.clock.monotonicMs() + SEND_WITHIN_MS;
+  const maySend = mayLeave(deps, attempt);
   const { submit } = account.connection;
-  const maySend = () => deps.clock.monotonicMs() <= sendBeforeMs;
   const answer = await deps.wire.submit(account.target, submit.request(submission, deps.wallMs()), maySend);
   crashPoint('resend.sent');
   const verdict = judgeSubmission(answer, submit, submission);

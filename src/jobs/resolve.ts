@@ -5,7 +5,7 @@ import type { Tx } from '../store/database.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
 import { endAttempt, failJobIn, pricedBy, removeUploads, stampOf } from './close.ts';
 import type { Deps } from './deps.ts';
-import { hasEnded } from './job.ts';
+import { hasEnded, isLive } from './job.ts';
 import { loadAttempts, loadJob, takeLease, updateJob } from './rows.ts';
 
 /** What a person, or a bill, has found out about a task whose submission was never answered. */
@@ -20,13 +20,13 @@ export async function resolveDoubt(deps: Deps, jobId: string, verdict: Verdict):
   const outcome = await deps.database.write(async (tx) => {
     const job = await loadJob(tx, jobId);
     if (!job) throw new GatewayError('not_found', { message: 'There is no such job.', param: 'id' });
-    const attempt = await doubtfulOf(tx, jobId);
+    const attempt = await doubtfulOf(tx, deps, job);
     if (!attempt) {
       throw new GatewayError('conflict', {
         message: `No attempt of ${jobId} is in doubt: there is nothing to decide.`,
       });
     }
-    if (hasEnded(job.state) || attempt.state !== 'in_doubt') await resolveEnded(tx, deps, job, attempt, verdict);
+    if (hasEnded(job.state) || !isLive(attempt.state)) await resolveEnded(tx, deps, job, attempt, verdict);
     else await resolveOpen(tx, deps, job, attempt, verdict);
     return { job, attempt, failed: hasFailed(job, attempt, verdict) };
   });
@@ -36,10 +36,15 @@ export async function resolveDoubt(deps: Deps, jobId: string, verdict: Verdict):
   if (outcome.failed) await removeUploads(deps, job);
 }
 
-/** The attempt in doubt; else one that was given up in doubt for the next candidate, as long as its cost is suspected. */
-async function doubtfulOf(tx: Tx, jobId: string): Promise<AttemptRow | null> {
-  const attempts = await loadAttempts(tx, jobId);
-  const open = attempts.find(({ state }) => state === 'in_doubt');
+/**
+ * The attempt in doubt, or one that nobody can ask for because its account is not configured any more; else one that
+ * was given up in doubt for the next candidate, as long as its cost is suspected.
+ */
+async function doubtfulOf(tx: Tx, { accounts }: Pick<Deps, 'accounts'>, job: JobRow): Promise<AttemptRow | null> {
+  const attempts = await loadAttempts(tx, job.id);
+  const open = attempts.find(({ state, account }) => {
+    return state === 'in_doubt' || (state === 'running' && !hasEnded(job.state) && !accounts.has(account));
+  });
   if (open) return open;
   for (const attempt of attempts) {
     if (attempt.state === 'failed' && (await suspectedOf(tx, attempt.id)) > ZERO_MICROS) return attempt;
@@ -49,7 +54,7 @@ async function doubtfulOf(tx: Tx, jobId: string): Promise<AttemptRow | null> {
 
 /** Whether the verdict ends the job: one that has gone on, or has ended, is not touched by it. */
 const hasFailed = (job: JobRow, { state }: AttemptRow, verdict: Verdict): boolean =>
-  !hasEnded(job.state) && state === 'in_doubt' && verdict === 'charged';
+  !hasEnded(job.state) && isLive(state) && verdict === 'charged';
 
 async function resolveOpen(tx: Tx, deps: Deps, job: JobRow, attempt: AttemptRow, verdict: Verdict): Promise<void> {
   const stamp = stampOf(deps);

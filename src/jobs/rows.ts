@@ -201,7 +201,8 @@ const claimRows = (tx: Tx) => {
 
 /**
  * Takes over up to `limit` open jobs whose process no longer lives. Each gets a new fencing token, so that whatever the
- * old holder still tries to write changes nothing.
+ * old holder still tries to write changes nothing. A process renews its own lease in the same transaction: its own jobs
+ * are never taken from steps that wait for an answer.
  */
 export async function claimAbandoned(
   tx: Tx,
@@ -256,14 +257,6 @@ export async function attemptsOfJobs(tx: Tx, jobIds: readonly string[]): Promise
   return byJob;
 }
 
-/** Hides an ended job from its tenant for good; the row stays, because the ledger points to it. */
-export async function markDeleted(tx: Tx, id: string, nowMs: number): Promise<void> {
-  await tx
-    .update(jobs)
-    .set({ deletedAtMs: nowMs })
-    .where(and(eq(jobs.id, id), isNull(jobs.dueAtMs)));
-}
-
 /** The attempt that has this task of this account; null when none has. */
 export async function attemptOfTask(tx: Tx, account: string, taskId: string): Promise<string | null> {
   const [row] = await tx
@@ -286,7 +279,10 @@ export async function attemptOfHook(tx: Tx, digest: string): Promise<AttemptRow 
   return row ?? null;
 }
 
-/** Notes the task that an announcement named. It is a hint: only an attempt in doubt will look at it. */
+/** Notes the task that an announcement named. It is a hint: only an attempt whose task nobody knows has a use for it. */
 export async function noteAnnouncedTask(tx: Tx, attemptId: string, taskId: string): Promise<void> {
-  await tx.update(attempts).set({ announcedTaskId: taskId }).where(eq(attempts.id, attemptId));
+  await tx
+    .update(attempts)
+    .set({ announcedTaskId: taskId })
+    .where(and(eq(attempts.id, attemptId), isNull(attempts.handle)));
 }

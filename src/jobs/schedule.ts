@@ -34,6 +34,14 @@ export class Schedule {
     this.arm();
   }
 
+  /** Puts the job down for `inMs` from now, unless it is due sooner than that; whether it was put there. */
+  hasten(jobId: string, inMs: number): boolean {
+    const dueMs = this.dueByJob.get(jobId) ?? Number.POSITIVE_INFINITY;
+    if (this.stopped || dueMs <= this.clock.monotonicMs() + inMs) return false;
+    this.put(jobId, inMs);
+    return true;
+  }
+
   /** Takes the job out; harmless when it is not there. */
   remove(jobId: string): void {
     this.dueByJob.delete(jobId);

@@ -2,6 +2,7 @@ import type { AttemptRow, JobRow } from '../store/schema.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
 import { endAttempt, failJobIn, removeUploads, stampOf } from './close.ts';
 import { type Deps, DUE_NOW, ENDED, type StepResult } from './deps.ts';
+import { untilWritten } from './keep.ts';
 import { updateAttempt, updateJob } from './rows.ts';
 
 /**
@@ -23,7 +24,11 @@ export async function stopTask(
   const { provider } = attempt;
   const kind = outcome?.state ?? answer.kind;
   deps.log.info('task asked to stop', { video: job.id, attempt: attempt.id, provider, kind });
-  if (outcome?.state === 'cancelled') return await taskStopped(deps, job, attempt);
+  if (outcome?.state === 'cancelled') {
+    // Asked a second time, a provider may say something else.
+    const kept = { video: job.id, attempt: attempt.id, account: attempt.account, detail: 'stopped' };
+    return await untilWritten(deps, kept, () => taskStopped(deps, job, attempt));
+  }
   await deps.database.write(async (tx) => {
     await updateJob(tx, job, { dueAtMs: deps.clock.nowMs() });
     await updateAttempt(tx, attempt.id, { cancelAskedAtMs: deps.clock.nowMs() });

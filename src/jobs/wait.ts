@@ -1,6 +1,6 @@
 import type { FailureKind } from '../../providers/contract.ts';
 import type { VideoFailureCode } from '../ground/errors.ts';
-import { optionsOf } from '../routing/choose.ts';
+import { type Option, optionsOf } from '../routing/choose.ts';
 import { choosingOf, readDecision, routeOf } from '../routing/decision.ts';
 import { ruleFor } from '../routing/failure.ts';
 import type { LaneOption, Waiter } from '../routing/fair.ts';
@@ -39,13 +39,20 @@ export function waitOf(
   if (left.kind === 'end') return left.code;
   const all = left.options.flatMap((option): LaneOption[] => {
     const account = deps.accounts.get(option.account);
-    return account ? [{ ...option, lane: laneOf(account, option.model), offer: offerOf(option) }] : [];
+    if (!account) return [];
+    const notBeforeMs = mayAskAtMs(option, past);
+    return [{ ...option, lane: laneOf(account, option.model), offer: offerOf(option), notBeforeMs }];
   });
   // Above what an account bears of repeats the job goes to the next candidate, or back into the queue.
   const borne = all.filter((option) => !option.again || mayRepeat(option.account));
   const options = borne.length > 0 ? borne : all.map((option) => ({ ...option, again: false }));
   const { id: jobId, tenantId, createdAtMs, holdMicros } = job;
   return { jobId, tenantId, createdAtMs, holdMicros, untilMs, options, choosing };
+}
+
+/** From when on the job may ask there: at once, unless it was refused there and told, or left, to try again later. */
+function mayAskAtMs({ account, model }: Option, past: readonly AttemptRow[]): number {
+  return past.findLast((attempt) => attempt.account === account && attempt.model === model)?.againAtMs ?? 0;
 }
 
 /** Until when a job may wait: from its admission on, and once more from each failure that was not for want of a slot. */

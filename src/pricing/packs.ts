@@ -38,15 +38,12 @@ export interface History {
 export interface Inventory<P extends Pack = Pack> {
   /** In the order in which they are drawn: the one that expires first, first. */
   readonly packs: readonly PackState<P>[];
-  /** The pack that the next clip draws on; null when none has units left. */
+  /** The pack that a clip draws on which begins now; null when none lasts until it is done and has units left. */
   readonly next: P | null;
   /** Units of clips that no registered pack can have paid for. */
   readonly uncovered: bigint;
-  /**
-   * Units that can be taken now and would lapse otherwise: what the packs that are open now leave over at full price.
-   * Zero while less than a day of traffic is known.
-   */
-  readonly lapsing: bigint;
+  /** Whether a day of traffic is known: with less, nothing is given away. */
+  readonly foreseen: boolean;
 }
 
 /** Over how many days demand is reckoned. */
@@ -55,13 +52,15 @@ const DAY_HOURS = DAY_MS / HOUR_MS;
 
 /**
  * Draws each clip from the packs that were valid then, the one that expires first before the others, and plays the last
- * days once more to see what will be left over. Without `history` the draws themselves are all that is known.
+ * days once more to see what will be left over. Without `history` the draws themselves are all that is known. `takeMs`:
+ * how long a clip is expected to take.
  */
 export function takeStock<P extends Pack>(
   packs: readonly P[],
   draws: readonly Draw[],
   nowMs: number,
   history: History = historyOf(draws),
+  takeMs = 0,
 ): Inventory<P> {
   const shelf = [...packs]
     .sort((a, b) => a.expiresAtMs - b.expiresAtMs || a.boughtAtMs - b.boughtAtMs || (a.id < b.id ? -1 : 1))
@@ -72,19 +71,40 @@ export function takeStock<P extends Pack>(
   let uncovered = 0n;
   for (const draw of inOrder) uncovered += drawFrom(shelf, draw);
   const expiring = forecast(shelf, draws, nowMs, history);
-  const known = history.firstAtMs !== null && history.firstAtMs <= nowMs - DAY_MS;
+  const states = shelf.map(({ pack, left, clips }): PackState<P> => {
+    return { pack, drawn: pack.units - left, left, clips, expiring: expiring?.get(pack.id) ?? null };
+  });
   return {
-    packs: shelf.map(({ pack, left, clips }) => {
-      const lapses = expiring?.get(pack.id) ?? null;
-      return { pack, drawn: pack.units - left, left, clips, expiring: lapses };
-    }),
-    next: shelf.find((place) => isOpen(place, nowMs))?.pack ?? null,
+    packs: states,
+    next: packFor(states, nowMs, takeMs),
     uncovered,
-    lapsing: shelf
-      .filter((place) => known && isOpen(place, nowMs))
-      .reduce((sum, { pack }) => sum + (expiring?.get(pack.id) ?? 0n), 0n),
+    foreseen: history.firstAtMs !== null && history.firstAtMs <= nowMs - DAY_MS,
   };
 }
+
+/** The pack that a clip draws on which begins now and takes so long; null for none. `states` in the order of drawing. */
+export function packFor<P extends Pack>(states: readonly PackState<P>[], nowMs: number, takeMs: number): P | null {
+  return states.find((state) => outlasts(state, nowMs, takeMs))?.pack ?? null;
+}
+
+/**
+ * Units that a clip which begins now and takes so long can draw, and that would lapse otherwise: what the packs that are
+ * open now, and still when it is done, leave over at full price. Zero while less than a day of traffic is known.
+ */
+export function lapsingOf({ packs, foreseen }: Inventory, nowMs: number, takeMs: number): bigint {
+  if (!foreseen) return 0n;
+  const open = packs.filter((state) => outlasts(state, nowMs, takeMs));
+  return open.reduce((sum, { expiring }) => sum + (expiring ?? 0n), 0n);
+}
+
+/** Packs that are valid now and have units left. */
+export function openPacks<P extends Pack>({ packs }: Inventory<P>, nowMs: number): P[] {
+  return packs.filter((state) => isOpen(state, nowMs)).map(({ pack }) => pack);
+}
+
+/** Units are deducted when a clip succeeds (Kling's billing rules), so a pack that lapses before that pays nothing. */
+const outlasts = (state: PackState, nowMs: number, takeMs: number): boolean =>
+  isOpen(state, nowMs) && nowMs + takeMs < state.pack.expiresAtMs;
 
 function historyOf(draws: readonly Draw[]): History {
   const times = draws.map(({ atMs }) => atMs);
@@ -109,7 +129,7 @@ interface Place {
   clips: number;
 }
 
-const isOpen = ({ pack, left }: Place, atMs: number): boolean =>
+const isOpen = ({ pack, left }: Pick<Place, 'pack' | 'left'>, atMs: number): boolean =>
   left > 0n && pack.boughtAtMs <= atMs && atMs < pack.expiresAtMs;
 
 /** Takes the units from the shelf; what nobody could give comes back. */

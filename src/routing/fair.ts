@@ -1,19 +1,22 @@
 /**
  * The fair queue: which waiting job gets which free slot. Tenants are served by deficit, in dollars in flight: whoever
- * has the least running comes next, its oldest job first; so a flood waits behind itself, not before others. Pure.
+ * has the least running comes next, its oldest job first; so a flood waits behind itself, not before others. A tenant is
+ * charged for what it is given, in whatever lane; what it waits for counts against it in that lane alone. Pure.
  */
-import TinyQueue from 'tinyqueue';
 import { type Micros, sumMicros, ZERO_MICROS } from '../ground/money.ts';
 import { SECOND_MS } from '../ground/time.ts';
-import { choose, type Option } from './choose.ts';
+import { type Choice, choose, type Option } from './choose.ts';
 import type { Choosing } from './route.ts';
 import type { Conditions } from './score.ts';
+import { byAge, type Turn, Turns, unplacedIn, type Wait } from './turns.ts';
 
 /** An option, and where its slot is counted. */
 export interface LaneOption extends Option {
   readonly lane: string;
   /** Whose circuit it is: the account and the model. */
   readonly offer: string;
+  /** The job was refused here a moment ago and may not ask again before. Absent or past: it may ask now. */
+  readonly notBeforeMs?: number;
 }
 
 /** A job that needs a slot. */
@@ -46,7 +49,7 @@ export interface QueueState {
   readonly nowMs: number;
   /** The jobs that wait: a line for each tenant, oldest first (`linesOf`). Whoever is asked often keeps them so. */
   readonly lines: readonly (readonly Waiter[])[];
-  /** One option of each lane that somebody waits for. */
+  /** One option of each lane that somebody waits for, and of each offer in it. */
   readonly lanes: readonly LaneOption[];
   readonly laneOf: (option: LaneOption) => Lane;
   readonly inFlightOf: (tenantId: string) => InFlight;
@@ -80,8 +83,21 @@ interface Counts {
   readonly lanes: Map<string, { slots: number; taken: number; queued: number }>;
   /** Offers whose half-open circuit has its probe. */
   readonly probed: Set<string>;
+  /** Accounts that one job asks whether they have credit again. */
+  readonly tried: Set<string>;
   /** Prepaid units that would lapse and that this plan has given away, by account. */
   readonly lapsing: Map<string, bigint>;
+}
+
+/** A plan as it is made. */
+interface Planning {
+  readonly state: QueueState;
+  readonly counts: Counts;
+  readonly turns: Turns;
+  /** Lanes with a slot that somebody may use. */
+  readonly free: Set<string>;
+  readonly grants: Plan['grants'][number][];
+  readonly places: Map<string, Place>;
 }
 
 /**
@@ -89,39 +105,90 @@ interface Counts {
  * has no free slot, it waits there. With `onlyGrants` it ends as soon as no slot is left, and places are not complete.
  */
 export function planQueue(state: QueueState, onlyGrants = false): Plan {
-  const counts: Counts = { lanes: new Map(), probed: new Set(), lapsing: new Map() };
-  const grants: Plan['grants'][number][] = [];
-  const places = new Map<string, Place>();
+  const counts: Counts = { lanes: new Map(), probed: new Set(), tried: new Set(), lapsing: new Map() };
+  const [grants, places]: [Planning['grants'], Planning['places']] = [[], new Map()];
   const queuedIn = (lane: string): number => counts.lanes.get(lane)?.queued ?? 0;
-  let room = onlyGrants ? freeLanes(state, counts) : Number.POSITIVE_INFINITY;
+  const free = freeLanes(state, counts);
   // With everything full, as it mostly is while a flood waits, nobody need be put in order.
-  if (room <= 0) return { grants, places, queuedIn };
-  for (const { waiter, line } of inFairOrder(state, onlyGrants)) {
-    if (room <= 0) break;
-    const full = line.tasks >= line.tasksMax;
-    const chosen = choose(waiter.options, choosingNow(waiter, state.nowMs), (option) =>
-      conditionsNow(state, counts, option),
-    );
-    if (!chosen) continue;
-    const { option, conditions, score, panic, lapsing } = chosen;
-    const lane = laneCounts(state, counts, option);
-    if (full) {
-      // Its own tenant's tasks are in its way: one of them has to end first, and nobody else waits for that.
-      const seconds = Math.max(score.slotSeconds, score.expectedSeconds - score.slotSeconds);
-      places.set(waiter.jobId, { position: lane.queued + 1, seconds, option });
-    } else if (score.slotSeconds > 0) {
-      lane.queued += 1;
-      places.set(waiter.jobId, { position: lane.queued, seconds: score.slotSeconds, option });
-    } else {
-      lane.taken += 1;
-      line.tasks += 1;
-      if (lane.taken >= lane.slots) room -= 1;
-      if (conditions.probe) counts.probed.add(option.offer);
-      counts.lapsing.set(option.account, (counts.lapsing.get(option.account) ?? 0n) + lapsing);
-      grants.push({ waiter, option, panic, lapsing });
+  if (onlyGrants && free.size === 0) return { grants, places, queuedIn };
+  const turns = new Turns(state.lines, state.inFlightOf);
+  const plan: Planning = { state, counts, turns, free, grants, places };
+  for (let turn = turns.next(); turn; turn = turns.next()) {
+    // A tenant that has all the tasks it may is given nothing, with its whole line.
+    if (onlyGrants && turn.line.tasks >= turn.line.tasksMax) continue;
+    if (turn.wait) settle(plan, turn, turn.wait);
+    else {
+      lookAt(plan, turn);
+      turns.takeUp(turn.line);
     }
+    if (onlyGrants && free.size === 0) break;
   }
   return { grants, places, queuedIn };
+}
+
+/** A job is looked at for the first time: it takes a free slot, or is to wait. */
+function lookAt(plan: Planning, turn: Turn): void {
+  const { options } = turn.waiter;
+  const [first] = options;
+  if (!first) return;
+  if (!options.some(({ lane }) => plan.free.has(lane))) {
+    plan.turns.putOff(turn, { lane: first.lane, chosen: null, moved: false });
+    return;
+  }
+  const chosen = chooseNow(plan, turn);
+  if (!chosen || grant(plan, turn, chosen)) return;
+  if (isHeldOff(chosen)) placeAt(plan, turn, chosen);
+  else plan.turns.putOff(turn, { lane: chosen.option.lane, chosen, moved: false });
+}
+
+/** All who wait before it have their places: it has the next one, unless by now it does better elsewhere. */
+function settle(plan: Planning, turn: Turn, { lane, moved, ...wait }: Wait): void {
+  const isAsBefore = wait.chosen?.conditions.queuedAhead === plan.counts.lanes.get(lane)?.queued;
+  const chosen = isAsBefore ? wait.chosen : chooseNow(plan, turn);
+  if (!chosen || grant(plan, turn, chosen)) return;
+  const { option } = chosen;
+  if (option.lane === lane || moved || isHeldOff(chosen)) placeAt(plan, turn, chosen);
+  else plan.turns.putOff(turn, { lane: option.lane, chosen, moved: true });
+}
+
+/** What scores best for the job by now, behind those who have a place; at first sight also behind its own tenant's. */
+function chooseNow({ state, counts }: Planning, { line, waiter, wait }: Turn): Choice<LaneOption> | null {
+  return choose(waiter.options, choosingNow(waiter, state.nowMs), (option) =>
+    conditionsNow(state, counts, option, wait ? 0 : unplacedIn(line, option.lane)),
+  );
+}
+
+/** Gives the job the slot that it has chosen; false when there is none for it now. */
+function grant({ counts, free, grants, state }: Planning, { line, waiter }: Turn, chosen: Choice<LaneOption>): boolean {
+  const { option, conditions, score, panic, lapsing } = chosen;
+  if (score.slotSeconds > 0 || line.tasks >= line.tasksMax) return false;
+  const lane = laneCounts(state, counts, option);
+  lane.taken += 1;
+  if (lane.taken >= lane.slots) free.delete(option.lane);
+  line.tasks += 1;
+  line.micros = sumMicros(line.micros, option.priceMicros);
+  if (conditions.probe) counts.probed.add(option.offer);
+  if (conditions.trial) counts.tried.add(option.account);
+  counts.lapsing.set(option.account, (counts.lapsing.get(option.account) ?? 0n) + lapsing);
+  grants.push({ waiter, option, panic, lapsing });
+  return true;
+}
+
+/** It may not ask yet, where a slot is free: nobody waits behind it for that. */
+const isHeldOff = ({ conditions: { running, queuedAhead, slots } }: Choice<LaneOption>): boolean =>
+  running + queuedAhead < slots;
+
+function placeAt({ counts, places, state }: Planning, { line, waiter }: Turn, chosen: Choice<LaneOption>): void {
+  const { option, score } = chosen;
+  const lane = laneCounts(state, counts, option);
+  if (line.tasks >= line.tasksMax) {
+    // Its own tenant's tasks are in its way: one of them has to end first, and nobody else waits for that.
+    const seconds = Math.max(score.slotSeconds, score.expectedSeconds - score.slotSeconds);
+    places.set(waiter.jobId, { position: lane.queued + 1, seconds, option });
+    return;
+  }
+  places.set(waiter.jobId, { position: lane.queued + 1, seconds: score.slotSeconds, option });
+  if (!isHeldOff(chosen)) lane.queued += 1;
 }
 
 /** The waiting jobs as a state holds them: each tenant's own, oldest first. */
@@ -135,70 +202,25 @@ export function linesOf(waiters: readonly Waiter[]): Waiter[][] {
   return [...lines.values()];
 }
 
-/** Older jobs first; of two that are equally old, always the same one. */
-export function byAge(a: Waiter, b: Waiter): number {
-  return a.createdAtMs - b.createdAtMs || (a.jobId < b.jobId ? -1 : a.jobId > b.jobId ? 1 : 0);
-}
-
-/** The waiting jobs of one tenant as a plan goes through them, and what it has in flight with what the plan gave it. */
-interface Line {
-  readonly jobs: readonly Waiter[];
-  readonly tasksMax: number;
-  /** Whose turn it is in this line, and at which place in it that one stands. */
-  head: Waiter;
-  at: number;
-  tasks: number;
-  micros: Micros;
-}
-
-/**
- * The waiting jobs in the order in which they are served: always the tenant with the fewest dollars in flight, counting
- * what it was just given; its oldest job first. With `onlyGrants` a tenant that has all the tasks it may is left out.
- */
-function* inFairOrder(
-  { lines, inFlightOf }: QueueState,
-  onlyGrants: boolean,
-): Generator<{ waiter: Waiter; line: Line }> {
-  const turns = new TinyQueue<Line>(
-    lines.flatMap((jobs): Line[] => {
-      const [head] = jobs;
-      if (!head) return [];
-      const { tasks, micros, tasksMax } = inFlightOf(head.tenantId);
-      return [{ jobs, head, at: 0, tasks, micros, tasksMax: tasksMax ?? Number.POSITIVE_INFINITY }];
-    }),
-    byTurn,
-  );
-  for (let line = turns.pop(); line; line = turns.pop()) {
-    if (onlyGrants && line.tasks >= line.tasksMax) continue;
-    const waiter = line.head;
-    line.micros = sumMicros(line.micros, waiter.holdMicros);
-    yield { waiter, line };
-    line.at += 1;
-    const next = line.jobs[line.at];
-    if (!next) continue;
-    line.head = next;
-    turns.push(line);
-  }
-}
-
-function byTurn(a: Line, b: Line): number {
-  return a.micros === b.micros ? byAge(a.head, b.head) : a.micros < b.micros ? -1 : 1;
-}
-
 /** The time that is left to wait counts, not the time that there was at admission. */
 function choosingNow({ choosing, untilMs }: Waiter, nowMs: number): Choosing {
   return { ...choosing, queueSeconds: Math.max(0, untilMs - nowMs) / SECOND_MS };
 }
 
-function conditionsNow(state: QueueState, counts: Counts, option: LaneOption): Conditions {
+function conditionsNow(state: QueueState, counts: Counts, option: LaneOption, unplaced: number): Conditions {
   const { slots, taken, queued } = laneCounts(state, counts, option);
   const known = state.conditionsOf(option);
   const lapsing = (known.lapsing ?? 0n) - (counts.lapsing.get(option.account) ?? 0n);
-  const conditions = { ...known, lapsing, slots, running: taken, queuedAhead: queued };
+  const notBeforeSeconds = Math.max(0, (option.notBeforeMs ?? 0) - state.nowMs) / SECOND_MS;
+  const queuedAhead = queued + unplaced;
+  const conditions = { ...known, lapsing, slots, running: taken, queuedAhead, notBeforeSeconds };
+  if (counts.tried.has(option.account)) return { ...conditions, blocked: TRIED };
   return counts.probed.has(option.offer) ? { ...conditions, unhealthy: PROBED } : conditions;
 }
 
-const PROBED = 'circuit half open: one job tries it now';
+/** Why a job is not sent where another one, sent a moment ago, is to find something out first. */
+export const PROBED = 'circuit half open: one job tries it now';
+export const TRIED = 'circuit open: one job asks now whether the account has credit again';
 
 function laneCounts(state: QueueState, counts: Counts, option: LaneOption) {
   const known = counts.lanes.get(option.lane);
@@ -208,10 +230,14 @@ function laneCounts(state: QueueState, counts: Counts, option: LaneOption) {
   return made;
 }
 
-/** How many lanes that somebody could use have a free slot. */
-function freeLanes(state: QueueState, counts: Counts): number {
-  for (const option of state.lanes) laneCounts(state, counts, option);
-  return [...counts.lanes.values()].filter(({ slots, taken }) => taken < slots).length;
+/** The lanes with a free slot that somebody may use. */
+function freeLanes(state: QueueState, counts: Counts): Set<string> {
+  const free = new Set<string>();
+  for (const option of state.lanes) {
+    const { slots, taken } = laneCounts(state, counts, option);
+    if (taken < slots && state.conditionsOf(option).blocked === null) free.add(option.lane);
+  }
+  return free;
 }
 
 /** What a tenant has in flight that has nothing running. */

@@ -6,13 +6,16 @@ import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../ground/time.ts';
 
 /**
  * One thing that an attempt has shown. `accepted`: its submission was taken; `made`: its clip was; `spoiled`: its task
- * failed although it was taken; `failed`: the provider could not be used; `doubt`: its answer was never seen.
+ * failed although it was taken; `failed`: the provider could not be used; `doubt`: its answer was not seen, or not yet
+ * and for too long.
  */
 export interface Outcome {
   readonly atMs: number;
   /** When its attempt was made: only attempts made after a circuit has half-opened are probes of it. */
   readonly madeAtMs: number;
   readonly kind: 'accepted' | 'made' | 'spoiled' | 'failed' | 'doubt';
+  /** A submission that failed so that no task can have come of it. */
+  readonly certain?: true;
 }
 
 /** `isolated` is a person's word and no outcome's; see `Standing`. */
@@ -22,8 +25,12 @@ export interface Health {
   readonly circuit: Exclude<CircuitState, 'isolated'>;
   /** When an open circuit half-opens; null unless it is open. */
   readonly openUntilMs: number | null;
+  /** When it opened last, a probe's failure included; null while it is closed. */
+  readonly openedAtMs: number | null;
   /** How often it has opened since it was closed last. */
   readonly timesOpened: number;
+  /** Whether all that opened it last were refusals of which no task can have come. */
+  readonly certain: boolean;
   /** Decayed share of good takes, in (0, 1]. */
   readonly successRate: number;
   /** Failures of the last hour. */
@@ -43,8 +50,15 @@ const WINDOW_BAD_SHARE = 0.5;
 const GOOD_TO_CLOSE = 2;
 const OPEN_MAX_MS = MINUTE_MS;
 const JITTER_SHARE = 0.1;
-/** A submission whose answer was lost may have been taken: it counts half. */
+/** Each job that tries a circuit in vain may cost its tenant an hour: after so many of them it is tried rarely. */
+const PROBES_SOON = 3;
+/** … this many times as long as a circuit stays open the first time. */
+const RARELY = 20;
+/** A submission whose answer was lost may have been taken: it counts half, but whole in a row of failures. */
 const DOUBT_WEIGHT = 0.5;
+
+/** How long a circuit is left alone when jobs are no way to find out: ten minutes, where it opens for 30 s at first. */
+export const rarelyMs = (openMs: number): number => RARELY * openMs;
 
 export interface HealthTerms {
   readonly nowMs: number;
@@ -62,7 +76,9 @@ export function healthOf(outcomes: readonly Outcome[], terms: HealthTerms): Heal
   return {
     circuit: circuit.openUntilMs === null ? 'closed' : halfOpen ? 'half_open' : 'open',
     openUntilMs: halfOpen ? null : circuit.openUntilMs,
+    openedAtMs: circuit.openUntilMs === null ? null : circuit.openedAtMs,
     timesOpened: circuit.timesOpened,
+    certain: circuit.openUntilMs !== null && circuit.certain,
     ...rate,
   };
 }
@@ -86,19 +102,22 @@ export function spellOf(outcomes: readonly Outcome[], terms: Omit<HealthTerms, '
 
 interface Circuit {
   openUntilMs: number | null;
+  openedAtMs: number;
   timesOpened: number;
+  /** Failures one after another, lost answers among them. */
   inARow: number;
-  /** The outcomes that `inARow` is the weight of. */
-  failuresInARow: number;
+  /** Of those, or of what opened it: whether none can have made a task. */
+  certain: boolean;
   probesGood: number;
   spell: Spell | null;
   /** Outcomes of the last minute, oldest first. */
-  window: { readonly atMs: number; readonly bad: number }[];
+  window: { readonly atMs: number; readonly bad: number; readonly certain: boolean }[];
 }
 
 type OpeningTerms = Omit<HealthTerms, 'nowMs'>;
 
-const FRESH = { openUntilMs: null, timesOpened: 0, inARow: 0, failuresInARow: 0, probesGood: 0, spell: null } as const;
+const CLOSED = { openUntilMs: null, openedAtMs: 0, timesOpened: 0, spell: null } as const;
+const FRESH = { ...CLOSED, inARow: 0, certain: true, probesGood: 0 } as const;
 
 function foldCircuit(outcomes: readonly Outcome[], terms: OpeningTerms): Circuit {
   const circuit: Circuit = { ...FRESH, window: [] };
@@ -106,8 +125,7 @@ function foldCircuit(outcomes: readonly Outcome[], terms: OpeningTerms): Circuit
     const bad = badnessOf(outcome);
     if (bad === null) continue;
     if (circuit.openUntilMs === null) passClosed(circuit, outcome, bad, terms);
-    // What was sent before the circuit half-opened says nothing about what it is like now.
-    else if (outcome.madeAtMs >= circuit.openUntilMs) passHalfOpen(circuit, outcome, bad, terms);
+    else passOpen(circuit, outcome, bad, terms);
   }
   return circuit;
 }
@@ -127,24 +145,34 @@ function badnessOf({ kind }: Outcome): number | null {
   }
 }
 
-function passClosed(circuit: Circuit, { atMs }: Outcome, bad: number, terms: OpeningTerms): void {
-  circuit.inARow = bad === 0 ? 0 : circuit.inARow + bad;
-  circuit.failuresInARow = bad === 0 ? 0 : circuit.failuresInARow + 1;
-  circuit.window.push({ atMs, bad });
+function passClosed(circuit: Circuit, outcome: Outcome, bad: number, terms: OpeningTerms): void {
+  const { atMs } = outcome;
+  const certain = bad === 0 || outcome.certain === true;
+  circuit.inARow = bad === 0 ? 0 : circuit.inARow + 1;
+  circuit.certain = bad === 0 || (circuit.certain && certain);
+  circuit.window.push({ atMs, bad, certain });
   while ((circuit.window[0]?.atMs ?? atMs) <= atMs - WINDOW_MS) circuit.window.shift();
   const badSum = circuit.window.reduce((sum, seen) => sum + seen.bad, 0);
   const mostlyBad =
     circuit.window.length >= WINDOW_OUTCOMES && badSum >= circuit.window.length * WINDOW_BAD_SHARE && bad > 0;
   if (circuit.inARow < FAILURES_IN_A_ROW && !mostlyBad) return;
-  const seen = mostlyBad ? circuit.window.filter((outcome) => outcome.bad > 0).length : 0;
-  const failures = Math.max(circuit.failuresInARow, seen);
-  const untilMs = open(circuit, atMs, terms);
+  const seen = mostlyBad ? circuit.window.filter((each) => each.bad > 0).length : 0;
+  const failures = Math.max(circuit.inARow, seen);
+  const isCertain = mostlyBad ? circuit.window.every((each) => each.certain) : circuit.certain;
+  const untilMs = open(circuit, { atMs, certain: isCertain }, terms);
   circuit.spell = { openedAtMs: atMs, untilMs, failures };
 }
 
-function passHalfOpen(circuit: Circuit, { atMs }: Outcome, bad: number, terms: OpeningTerms): void {
+function passOpen(circuit: Circuit, outcome: Outcome, bad: number, terms: OpeningTerms): void {
+  const { madeAtMs, atMs } = outcome;
+  // A job that had nowhere else to go was taken: a circuit that is tried rarely is worth another look soon.
+  if (bad === 0 && madeAtMs >= circuit.openedAtMs) {
+    circuit.openUntilMs = Math.min(circuit.openUntilMs ?? atMs, circuit.openedAtMs + OPEN_MAX_MS);
+  }
+  // What was sent before the circuit half-opened says nothing about what it is like now.
+  if (madeAtMs < (circuit.openUntilMs ?? 0)) return;
   if (bad > 0) {
-    open(circuit, atMs, terms);
+    open(circuit, { atMs, certain: outcome.certain === true }, terms);
     return;
   }
   circuit.probesGood += 1;
@@ -153,13 +181,18 @@ function passHalfOpen(circuit: Circuit, { atMs }: Outcome, bad: number, terms: O
 }
 
 /** Opens it, for the first time or again. Until when. */
-function open(circuit: Circuit, atMs: number, terms: OpeningTerms): number {
+function open(
+  circuit: Circuit,
+  { atMs, certain }: { readonly atMs: number; readonly certain: boolean },
+  terms: OpeningTerms,
+): number {
   const timesOpened = circuit.timesOpened + 1;
   const jitter = 1 + JITTER_SHARE * spread(`${terms.name} ${atMs}`);
-  const openMs = Math.min(OPEN_MAX_MS, Math.round(terms.openMs * timesOpened * jitter));
+  const soonMs = Math.min(OPEN_MAX_MS, Math.round(terms.openMs * timesOpened * jitter));
+  const openMs = timesOpened <= PROBES_SOON ? soonMs : Math.round(rarelyMs(terms.openMs) * jitter);
   const openUntilMs = atMs + openMs;
   const { spell } = circuit;
-  Object.assign(circuit, { ...FRESH, window: [], openUntilMs, timesOpened, spell });
+  Object.assign(circuit, { ...FRESH, window: [], openUntilMs, openedAtMs: atMs, timesOpened, certain, spell });
   return openUntilMs;
 }
 

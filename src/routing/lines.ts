@@ -1,4 +1,5 @@
-import { byAge, type LaneOption, type Waiter } from './fair.ts';
+import type { LaneOption, Waiter } from './fair.ts';
+import { byAge } from './turns.ts';
 
 /**
  * The jobs that wait, a line for each tenant, oldest first, and what is asked of them at each look and each admission,
@@ -9,7 +10,7 @@ export class Lines {
   private readonly byTenant = new Map<string, Waiter[]>();
   /** How many jobs of each tenant wait, by the lane of their first choice. */
   private readonly firsts = new Map<string, Map<string, number>>();
-  /** How many jobs could use each lane, with an option of it. */
+  /** How many jobs could use each offer of a lane, with an option of it. */
   private readonly wanted = new Map<string, { readonly option: LaneOption; waiters: number }>();
   /** Billionths of prepaid units that the first choices of those who wait will draw, by account. */
   private readonly units = new Map<string, bigint>();
@@ -49,7 +50,7 @@ export class Lines {
     return [...this.byTenant.values()];
   }
 
-  /** One option of each lane that somebody waits for. */
+  /** One option of each lane that somebody waits for, and of each offer in it. */
   lanes(): LaneOption[] {
     return [...this.wanted.values()].map(({ option }) => option);
   }
@@ -78,10 +79,11 @@ export class Lines {
 
   private count({ options, tenantId }: Waiter, change: 1 | -1): void {
     for (const option of options) {
-      const wanted = this.wanted.get(option.lane) ?? { option, waiters: 0 };
+      const offer = `${option.offer} ${option.upstream}`;
+      const wanted = this.wanted.get(offer) ?? { option, waiters: 0 };
       wanted.waiters += change;
-      if (wanted.waiters > 0) this.wanted.set(option.lane, wanted);
-      else this.wanted.delete(option.lane);
+      if (wanted.waiters > 0) this.wanted.set(offer, wanted);
+      else this.wanted.delete(offer);
     }
     const [first] = options;
     if (!first) return;

@@ -86,6 +86,15 @@ export function measure(attempts: Iterable<SeenAttempt>): Map<string, Measured> 
   return found;
 }
 
+/** Ends that are the request's own fault: it would have come to the same elsewhere. */
+const REFUSALS: Readonly<Record<string, FailureKind>> = {
+  moderation_blocked: 'content_rejected',
+  invalid_input: 'invalid_request',
+};
+
+/** How a request was refused that ended with this code; null where it was not refused for its own sake. */
+export const refusalOf = (code: string | null): FailureKind | null => REFUSALS[code ?? ''] ?? null;
+
 /** The name of an account's offer of a model. */
 export const offerKey = ({ account, model }: Choice): string => `${account} ${model}`;
 

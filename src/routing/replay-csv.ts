@@ -1,4 +1,5 @@
 /** Traffic from a CSV: what was asked for and when and, where the columns are there, what became of it. */
+import type { FailureKind } from '../../providers/contract.ts';
 import type { Task } from '../ground/models.ts';
 import { findModel } from '../ground/models.ts';
 import { type Micros, usd, ZERO_MICROS } from '../ground/money.ts';
@@ -6,7 +7,7 @@ import { SECOND_MS } from '../ground/time.ts';
 import type { Media, VideoRequest } from '../ground/video-request.ts';
 import { linesOf, PlanInputError, readClips } from '../pricing/plan-clips.ts';
 import { NO_ROUTING } from './policy.ts';
-import type { SeenAttempt } from './replay-chance.ts';
+import { refusalOf, type SeenAttempt } from './replay-chance.ts';
 import { NOTHING_YET, type Outcome } from './replay-tally.ts';
 import type { PastRequest } from './replay-terms.ts';
 
@@ -22,6 +23,8 @@ export interface Traffic {
   readonly requests: readonly PastRequest[];
   /** Null where no column tells of it. */
   readonly outcomes: readonly Outcome[] | null;
+  /** Rows that their tenants had cancelled: they are not replayed. */
+  readonly cancelled: readonly PastRequest[];
 }
 
 interface Row {
@@ -46,9 +49,15 @@ export function readTraffic(text: string, file: string): Traffic {
   if (lines.length > ROWS_MAX) {
     throw new PlanInputError(`${file}: has ${lines.length} rows; a replay takes at most ${ROWS_MAX}: cut the file`);
   }
-  const rows = lines.map(({ record, line }) => rowOf(names, record, `${file} line ${line}`, line));
+  const all = lines.map(({ record, line }) => rowOf(names, record, `${file} line ${line}`, line));
+  const isCancelled = (row: Row): boolean => row.of('failed') === 'cancelled';
+  const rows = all.filter((row) => !isCancelled(row));
   const told = OUTCOME.some((column) => names.includes(column));
-  return { requests: rows.map(toRequest), outcomes: told ? rows.map(toOutcome) : null };
+  return {
+    requests: rows.map(toRequest),
+    outcomes: told ? rows.map(toOutcome) : null,
+    cancelled: all.filter(isCancelled).map(toRequest),
+  };
 }
 
 function checkHead(names: readonly string[], where: string): void {
@@ -101,18 +110,28 @@ function toRequest(row: Row): PastRequest {
     keyProviders: null,
     lengthMs: follows ? seconds * SECOND_MS : null,
     seen: seenIn(row, model),
-    refused: null,
+    refused: refusalOf(row.of('failed')),
   };
 }
 
-/** The attempt that the row tells of, if it names its provider and how long it took. */
+/** Ends to which no take has come: they are for the slots and the offers of the replay to decide. */
+const WITHOUT_TAKE: ReadonlySet<string> = new Set(['queue_timeout', 'no_provider_available', 'max_price_exceeded']);
+
+/**
+ * The attempt that the row tells of, if it names its provider and how long it took. A take fails as its code says: what
+ * was refused for its own sake stays refused, what stayed in doubt ends its request, and anything else may go on.
+ */
 function seenIn(row: Row, model: string): SeenAttempt[] {
-  if (!row.has('provider') || !row.has('done_seconds')) return [];
+  const code = row.has('failed') ? row.of('failed') : null;
+  if (!row.has('provider') || !row.has('done_seconds') || WITHOUT_TAKE.has(code ?? '')) return [];
   const seconds = Math.max(0, secondsOf(row, 'done_seconds') - secondsOf(row, 'wait_seconds')) / SECOND_MS;
-  const kind = row.has('failed') ? 'generation_failed' : null;
+  const kind = code === null ? null : kindOf(code);
   const charged = dollarsOf(row, 'cost_usd') > 0n ? 'charged' : 'free';
   return [{ account: row.of('provider'), model, kind, seconds, charged }];
 }
+
+const kindOf = (code: string): FailureKind =>
+  refusalOf(code) ?? (code === 'provider_outcome_unknown' ? 'protocol_error' : 'generation_failed');
 
 /** An image at an address: no provider is asked, so nobody looks there. */
 const SOME_MEDIA: Media = { kind: 'url', url: 'https://media.invalid/' };

@@ -11,6 +11,7 @@ import { measure, offerKey } from './replay-chance.ts';
 import type { LaneRule } from './replay-lanes.ts';
 import type { ReplayPacks } from './replay-lapsing.ts';
 import type { PastRequest, ReplayAsker, ReplayTerms } from './replay-terms.ts';
+import { type DecidedBy, policyThen } from './replay-then.ts';
 
 /** What is tried; everything that is absent stays as it is. */
 export interface ReplayRules {
@@ -43,12 +44,7 @@ export function underRules(
   ground: ReplayGround,
 ): { readonly past: readonly PastRequest[]; readonly terms: ReplayTerms } {
   const { sellers, cards, nowMs } = ground;
-  const askers = new Map<string, ReplayAsker>();
-  const askerOf = (tenant: string): ReplayAsker => {
-    const asker = askers.get(tenant) ?? askerUnder(rules.policy, ground.tenantOf(tenant));
-    askers.set(tenant, asker);
-    return asker;
-  };
+  const askerOf = askersUnder(rules.policy, ground);
   const packageOf = ({ provider }: Pick<Seller, 'provider'>): ResourcePackage | null => {
     const card = cards.ofProvider(provider, utcDay(rules.pricedAtMs ?? nowMs));
     return card?.packages.find(({ id }) => id === rules.packageId) ?? null;
@@ -91,7 +87,33 @@ function drawingOn(seller: Seller, sold: ResourcePackage | null): Seller {
   return { ...plain, packageId: sold.id };
 }
 
-function askerUnder(tried: TenantPolicy, tenant: ReturnType<ReplayGround['tenantOf']>): ReplayAsker {
+/** Each tenant under what is tried, by the rules of today and by those of then; each made once. */
+function askersUnder(tried: TenantPolicy, { sellers, tenantOf }: ReplayGround): ReplayTerms['askerOf'] {
+  const providers = [...new Set(sellers.map(({ provider }) => provider))];
+  const askers = new Map<DecidedBy | null, Map<string, ReplayAsker>>();
+  return (name, then) => {
+    const known = askers.get(then ?? null) ?? new Map<string, ReplayAsker>();
+    askers.set(then ?? null, known);
+    const tenant = tenantOf(name);
+    const asker = known.get(name) ?? askerUnder(tried, then ? tenantThen(tenant, then, { providers, tried }) : tenant);
+    known.set(name, asker);
+    return asker;
+  };
+}
+
+type TenantNow = ReturnType<ReplayGround['tenantOf']>;
+
+function tenantThen(
+  tenant: TenantNow,
+  then: DecidedBy,
+  around: { readonly providers: readonly string[]; readonly tried: TenantPolicy },
+): TenantNow {
+  const { markupPercent, queueTimeoutMs } = then;
+  const policy = policyThen(tenant.policy, then, around);
+  return { ...tenant, markupPercent, policy: { ...policy, queue_timeout_seconds: queueTimeoutMs / SECOND_MS } };
+}
+
+function askerUnder(tried: TenantPolicy, tenant: TenantNow): ReplayAsker {
   const policy = { ...tenant.policy, ...tried };
   const { max_price_usd: maxPrice, queue_timeout_seconds: queueSeconds = DEFAULT_QUEUE_SECONDS } = policy;
   return {

@@ -8,6 +8,7 @@ import type { RequestRouting } from './policy.ts';
 import type { Measured, SeenAttempt } from './replay-chance.ts';
 import type { LaneRule } from './replay-lanes.ts';
 import type { ReplayPacks } from './replay-lapsing.ts';
+import type { DecidedBy } from './replay-then.ts';
 
 /** One request of the past. */
 export interface PastRequest {
@@ -17,6 +18,8 @@ export interface PastRequest {
   /** As it was asked for, and the same for each other model the caller would take. */
   readonly requests: readonly VideoRequest[];
   readonly routing: RequestRouting;
+  /** By which rules of its tenant it was decided; absent: by those of today. */
+  readonly decidedBy?: DecidedBy;
   /** The providers its key is confined to; null: to none. */
   readonly keyProviders: readonly string[] | null;
   /** Milliseconds delivered, where the output follows its source video; null: not known, so the longest is priced. */
@@ -37,7 +40,8 @@ export interface ReplayTerms {
   readonly cards: RateCards;
   /** An instant of the day whose cards price everything; null: each request is priced by its own day. */
   readonly pricedAtMs: number | null;
-  readonly askerOf: (tenant: string) => ReplayAsker;
+  /** The tenant by the rules of then, or by those of today. */
+  readonly askerOf: (tenant: string, then?: DecidedBy) => ReplayAsker;
   readonly laneOf: (offer: Offer) => LaneRule;
   /** By `offerKey`. */
   readonly measured: ReadonlyMap<string, Measured>;

@@ -9,7 +9,7 @@
 import TinyQueue from 'tinyqueue';
 import { present } from '../ground/assert.ts';
 import type { Micros } from '../ground/money.ts';
-import { HOUR_MS, SECOND_MS } from '../ground/time.ts';
+import { SECOND_MS } from '../ground/time.ts';
 import type { Offer } from '../pricing/offers.ts';
 import { optionsOf } from './choose.ts';
 import { consider } from './consider.ts';
@@ -20,10 +20,11 @@ import { drawFate, type Fate, medianSeconds, offerKey, SuccessRates, UNMEASURED 
 import { Lanes } from './replay-lanes.ts';
 import { LapsingUnits } from './replay-lapsing.ts';
 import { type ReplayDraw, worthOf } from './replay-money.ts';
+import { afterFailure, codeOfGivingUp, newPatience, type Patience, waitsUntilMs } from './replay-patience.ts';
 import { addAttempt, NOTHING_YET, type Outcome } from './replay-tally.ts';
 import type { PastRequest, ReplayAsker, ReplayTerms } from './replay-terms.ts';
 import type { Choosing } from './route.ts';
-import { type Conditions, idleConditions } from './score.ts';
+import { type Conditions, idleConditions, UNMEASURED_SECONDS } from './score.ts';
 
 export interface Replayed {
   /** One for each request, in the order of their instants and then of their ids. */
@@ -45,6 +46,7 @@ interface Run {
   readonly failures: PastFailure[];
   outcome: Outcome;
   startedAtMs: number | null;
+  patience: Patience;
 }
 
 /** An offer that was chosen, and the prepaid units that are taken there only because they would lapse. */
@@ -73,8 +75,6 @@ interface World {
   dealt: number;
 }
 
-/** A job that has begun is given up this long after it was asked for, as the gateway does. */
-const WHOLE_LIFE_MS = 6 * HOUR_MS;
 /** Dealing goes through those who wait: with thousands of them, ten times take some tens of milliseconds. */
 const YIELD_EVERY = 10;
 
@@ -130,7 +130,7 @@ function* pass(world: World, untilMs: number, takenUp: number): Generator<number
   for (let next = world.events.peek(); next !== undefined && next.atMs <= untilMs; next = world.events.peek()) {
     world.events.pop();
     if (next.kind === 'ended') ended(world, next.run, next, next.fate, next.atMs);
-    else if (world.waiting.has(next.run.past.id) && next.atMs >= lastInstantOf(next.run))
+    else if (world.waiting.has(next.run.past.id) && next.atMs >= waitsUntilMs(next.run.patience))
       giveUp(world, next.run, next.atMs);
     if (world.dealt < YIELD_EVERY) continue;
     world.dealt = 0;
@@ -140,7 +140,7 @@ function* pass(world: World, untilMs: number, takenUp: number): Generator<number
 
 function arrive(world: World, past: PastRequest, number: number): void {
   const { terms, lanes } = world;
-  const asker = terms.askerOf(past.tenant);
+  const asker = terms.askerOf(past.tenant, past.decidedBy);
   const { route, choosing, holdMicros, cheapestOverMaxPrice } = consider({
     requests: past.requests,
     routing: past.routing,
@@ -167,6 +167,7 @@ function arrive(world: World, past: PastRequest, number: number): void {
     failures: [],
     outcome: NOTHING_YET,
     startedAtMs: null,
+    patience: newPatience(past.atMs, asker.queueTimeoutMs),
   };
   if (route.length > 0) advance(world, run, past.atMs);
   else finish(world, run, past.atMs, cheapestOverMaxPrice === null ? 'no_provider_available' : 'max_price_exceeded');
@@ -175,11 +176,13 @@ function arrive(world: World, past: PastRequest, number: number): void {
 /** What is known of the offer in the replay, at this moment of it, but for its slots and those before them. */
 function conditionsOf({ terms, rates, lapsing, draws }: World, offer: Choice, nowMs: number): Conditions {
   const key = offerKey(offer);
+  const generationSeconds = medianSeconds(terms.measured.get(key) ?? UNMEASURED);
+  const takeMs = (generationSeconds ?? UNMEASURED_SECONDS) * SECOND_MS;
   return {
     ...idleConditions(1),
-    generationSeconds: medianSeconds(terms.measured.get(key) ?? UNMEASURED),
+    generationSeconds,
     successRate: rates.of(key, nowMs),
-    lapsing: lapsing.of(offer.account, nowMs, draws),
+    lapsing: lapsing.of(offer.account, takeMs, nowMs, draws),
   };
 }
 
@@ -195,7 +198,7 @@ function toStored(offer: Offer): StoredCandidate {
 function advance(world: World, run: Run, nowMs: number): void {
   const left = optionsOf(run.route, run.choosing, run.failures);
   if (left.kind === 'end') finish(world, run, nowMs, left.code);
-  else if (nowMs >= lastInstantOf(run)) giveUp(world, run, nowMs);
+  else if (nowMs >= waitsUntilMs(run.patience)) giveUp(world, run, nowMs);
   else {
     const rules = left.options.map((option) => world.terms.laneOf(offerOf(run, option)));
     const options = left.options.map((option, index): LaneOption => {
@@ -203,7 +206,7 @@ function advance(world: World, run: Run, nowMs: number): void {
     });
     const { id: jobId, atMs: createdAtMs } = run.past;
     const { tenant: tenantId, holdMicros, choosing } = run;
-    const untilMs = lastInstantOf(run);
+    const untilMs = waitsUntilMs(run.patience);
     world.waiting.set(jobId, run);
     world.lanes.enter({ jobId, tenantId, createdAtMs, holdMicros, untilMs, options, choosing }, rules);
     put(world, { kind: 'too_late', atMs: untilMs, run });
@@ -223,9 +226,6 @@ function deal(world: World, nowMs: number): void {
     start(world, run, { offer: offerOf(run, option), lapsing }, nowMs);
   }
 }
-
-const lastInstantOf = ({ startedAtMs, past, asker }: Run): number =>
-  past.atMs + (startedAtMs === null ? asker.queueTimeoutMs : WHOLE_LIFE_MS);
 
 type Unnumbered<E> = E extends Event ? Omit<E, 'number'> : never;
 
@@ -262,14 +262,17 @@ function ended(world: World, run: Run, { offer, lapsing }: Place, fate: Fate, no
   if (fate.kind === null) {
     if (value.units > 0n) world.draws.push({ account: offer.account, atMs: nowMs, units: value.units, lapsing });
     finish(world, run, nowMs, null);
-  } else run.failures.push({ account: offer.account, model: offer.model, kind: fate.kind });
+  } else {
+    run.failures.push({ account: offer.account, model: offer.model, kind: fate.kind });
+    run.patience = afterFailure(run.patience, fate.kind, nowMs);
+  }
   // Those who wait come first: one that is tried again has yet to hear of its failure.
   deal(world, nowMs);
   if (fate.kind !== null) advance(world, run, nowMs);
 }
 
 const giveUp = (world: World, run: Run, nowMs: number): void =>
-  finish(world, run, nowMs, run.startedAtMs === null ? 'queue_timeout' : 'provider_timeout');
+  finish(world, run, nowMs, codeOfGivingUp(run.patience, nowMs));
 
 function finish(world: World, run: Run, nowMs: number, code: string | null): void {
   if (world.waiting.delete(run.past.id)) world.lanes.leave(run.past.id);

@@ -140,11 +140,13 @@ function out(offer: Offer | NoOffer, excluded: string | null): Candidate {
   return { provider, account, model, offer: offer.kind === 'offer' ? offer : null, score: null, excluded };
 }
 
+/** Why a provider is out that the operator lets the tenant not use. */
+export const NOT_FOR_TENANT = "not allowed by the tenant's policy";
 /** Why a provider is out that the API key is not made for. */
 export const NOT_FOR_KEY = 'not allowed for this API key';
 
 function notAllowed(provider: string, policy: Policy): string | null {
-  if (policy.forbidden(provider)) return "not allowed by the tenant's policy";
+  if (policy.forbidden(provider)) return NOT_FOR_TENANT;
   if (policy.keyProviders !== null && !policy.keyProviders.includes(provider)) return NOT_FOR_KEY;
   if (policy.only !== null && !policy.only.includes(provider)) return 'not among provider.only';
   if (policy.ignore.includes(provider)) return 'listed in provider.ignore';

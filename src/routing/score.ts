@@ -11,6 +11,8 @@ export interface Conditions {
   readonly running: number;
   /** Jobs that wait for a slot here before this one. */
   readonly queuedAhead: number;
+  /** Until this job may ask here again, because it was refused a moment ago; absent or zero: it may now. */
+  readonly notBeforeSeconds?: number;
   /** Measured generation time in seconds; null while nothing has been measured. */
   readonly generationSeconds: number | null;
   /** Decayed success rate, in (0, 1]. */
@@ -23,6 +25,8 @@ export interface Conditions {
   readonly unhealthy?: string | null;
   /** Its circuit is half open: the next job that goes there is the probe, and one is enough. */
   readonly probe?: boolean;
+  /** The account had no credit when it was asked last, a while ago: the next job asks again, and one is enough. */
+  readonly trial?: boolean;
   /** Prepaid units of the account that would lapse unused, in billionths; absent or zero: none would. */
   readonly lapsing?: bigint;
 }
@@ -63,7 +67,7 @@ export function scoreOf(
   valueOfTimeMicrosPerSecond: number,
 ): Score {
   const generation = conditions.generationSeconds ?? UNMEASURED_SECONDS;
-  const slotSeconds = secondsToSlot(conditions, generation);
+  const slotSeconds = Math.max(secondsToSlot(conditions, generation), conditions.notBeforeSeconds ?? 0);
   const expectedSeconds = slotSeconds + generation / conditions.successRate;
   const risk = quote.failed === 'free' ? 0 : 1 - conditions.successRate;
   const costMicros = marginalCost(quote.costMicros, quote.units, conditions.lapsing ?? 0n);

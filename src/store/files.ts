@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { assert } from '../ground/assert.ts';
@@ -22,6 +22,8 @@ export interface Files {
   create(name: string): Promise<PartFile>;
   /** The bytes from `start` to `end`, both included; the whole file without a range. */
   read(name: string, range?: { readonly start: number; readonly end: number }): Readable;
+  /** How long the file is and when it was last changed; null when there is none. */
+  look(name: string): Promise<{ readonly bytes: number; readonly changedAtMs: number } | null>;
   /** Removes a file; one that is not there counts as removed. */
   remove(name: string): Promise<void>;
   /** The names in a folder; none when there is no such folder. */
@@ -49,13 +51,22 @@ export async function openDiskFiles(folder: string): Promise<Files> {
       return new DiskPartFile(path, partPath, handle);
     },
     read: (name, range) => createReadStream(place(name), range ?? {}),
+    async look(name) {
+      try {
+        const { size, mtimeMs } = await stat(place(name));
+        return { bytes: size, changedAtMs: mtimeMs };
+      } catch (error) {
+        if (isNotThere(error)) return null;
+        throw error;
+      }
+    },
     remove: (name) => rm(place(name), { force: true }),
     async list(below) {
       try {
         const found = await readdir(join(folder, below), { withFileTypes: true });
         return found.filter((entry) => entry.isFile()).map((entry) => `${below}/${entry.name}`);
       } catch (error) {
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+        if (isNotThere(error)) return [];
         throw error;
       }
     },
@@ -65,6 +76,8 @@ export async function openDiskFiles(folder: string): Promise<Files> {
     },
   };
 }
+
+const isNotThere = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ENOENT';
 
 class DiskPartFile implements PartFile {
   readonly path: string;

@@ -9,6 +9,10 @@ export const ALARM_TYPES = [
   'audit.difference',
   'circuit.opened',
   'circuit.closed',
+  'task.reused',
+  'video.at_risk',
+  'video.damaged',
+  'account.missing',
 ] as const;
 export type AlarmType = (typeof ALARM_TYPES)[number];
 

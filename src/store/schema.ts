@@ -175,10 +175,15 @@ export const attempts = sqliteTable(
     lapsingUnits: billionths('lapsing_units').notNull(),
     failureKind: text('failure_kind'),
     failureDetail: text('failure_detail'),
+    /** From when on the job may ask this candidate again that has refused it; null: at once, or never. */
+    againAtMs: integer('again_at_ms'),
     /** Look-ups of an attempt in doubt that found nothing, and when the last of them was. */
     /** Reads of the task that failed one after another. */
     readFailures: integer('read_failures').notNull(),
-    /** When a read failed last, or was answered again, or the video was given up: news about the provider. */
+    /**
+     * News about the provider: when the answer of its submission was lost first; once it is accepted, when a read failed
+     * last, or was answered again, or the video was given up.
+     */
     troubledAtMs: integer('troubled_at_ms'),
     absences: integer('absences').notNull(),
     absentAtMs: integer('absent_at_ms'),

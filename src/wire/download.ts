@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import { Client, type Dispatcher } from 'undici';
 import { MINUTE_MS, SECOND_MS } from '../ground/time.ts';
@@ -11,6 +12,8 @@ const SILENCE_TIMEOUT_MS = 30 * SECOND_MS;
 const DOWNLOAD_TIMEOUT_MS = 15 * MINUTE_MS;
 const PUT_TIMEOUT_MS = 2 * MINUTE_MS;
 const REDIRECTS_MAX = 5;
+/** What a host says while it is busy, and not of the address. */
+const PASSING = new Set([408, 425, 429]);
 const HEADER_BYTES_MAX = 16_384;
 /** Larger than anything that can arrive between two looks at it, so that undici never pauses; see `Gate`. */
 const BODY_BUFFER_BYTES = 64 * 1_048_576;
@@ -24,13 +27,17 @@ export interface Downloaded {
 }
 
 /**
- * `gone`: the address is dead (403, 404, 410), a fresh one may live. `broken`: cut short, too long, stalled; the same
- * address may do better. `refused`: an address we do not connect to. `not_stored`: our own disk would not take it.
+ * `gone`: the address is dead (403, 404, 410, or another fault of the request), a fresh one may live. `broken`: not
+ * reached, not answered, stalled; the same address may do better. `cut`: it ended before all had come that was announced.
+ * `too_large`: more than is taken. `refused`: an address we do not connect to. `not_stored`: our own disk would not take it.
  */
 export interface NotDownloaded {
-  readonly kind: 'gone' | 'broken' | 'refused' | 'not_stored';
+  readonly kind: 'gone' | 'broken' | 'cut' | 'too_large' | 'refused' | 'not_stored';
   readonly detail: string;
 }
+
+/** What says that the other end hung up in the middle of a body. */
+const HUNG_UP = new Set(['UND_ERR_SOCKET', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'ECONNRESET']);
 
 /** Our own store failed: nothing is to be held against the sender. */
 class NotStored extends Error {
@@ -48,9 +55,25 @@ export class Downloader {
     this.resolve = resolve;
   }
 
-  /** Streams the asset into `part`, at most `bytesMax`. Never throws for what the other end does. */
-  async download(address: string, part: PartFile, bytesMax: number): Promise<Downloaded | NotDownloaded> {
-    const signal = AbortSignal.timeout(DOWNLOAD_TIMEOUT_MS);
+  /**
+   * Streams the asset into `part`, at most `bytesMax`. Never throws for what the other end does. Is `broken` at once when
+   * `stops` is aborted.
+   */
+  async download(
+    address: string,
+    part: PartFile,
+    bytesMax: number,
+    stops?: AbortSignal,
+  ): Promise<Downloaded | NotDownloaded> {
+    const ends = new AbortController();
+    const stop = (): void => ends.abort(new Error(stops?.aborted ? 'stopped' : 'took too long'));
+    const late = AbortSignal.timeout(DOWNLOAD_TIMEOUT_MS);
+    late.addEventListener('abort', stop);
+    // One listener for each download under way: not a leak.
+    if (stops) setMaxListeners(0, stops);
+    stops?.addEventListener('abort', stop);
+    const { signal } = ends;
+    if (stops?.aborted) stop();
     try {
       let url = checkUrl(address, this.rules);
       for (let hop = 0; hop <= REDIRECTS_MAX; hop += 1) {
@@ -67,6 +90,9 @@ export class Downloader {
     } catch (error) {
       const kind = error instanceof AddressRefused ? 'refused' : error instanceof NotStored ? 'not_stored' : 'broken';
       return { kind, detail: messageOf(error) };
+    } finally {
+      late.removeEventListener('abort', stop);
+      stops?.removeEventListener('abort', stop);
     }
   }
 
@@ -169,24 +195,29 @@ async function receive(
 ): Promise<Downloaded | NotDownloaded> {
   if (statusCode !== 200) {
     body.destroy();
-    const gone = statusCode === 403 || statusCode === 404 || statusCode === 410;
-    return { kind: gone ? 'gone' : 'broken', detail: `HTTP ${statusCode}` };
+    const isGone = statusCode >= 400 && statusCode < 500 && !PASSING.has(statusCode);
+    return { kind: isGone ? 'gone' : 'broken', detail: `HTTP ${statusCode}` };
   }
   const announced = headers['content-length'] === undefined ? null : Number(headers['content-length']);
   if (announced !== null && announced > bytesMax) {
     body.destroy();
-    return { kind: 'broken', detail: `${announced} bytes announced, at most ${bytesMax} are taken` };
+    return { kind: 'too_large', detail: `${announced} bytes announced, at most ${bytesMax} are taken` };
   }
   const hash = createHash('sha256');
   let bytes = 0;
-  for await (const chunk of body) {
-    bytes += chunk.length;
-    if (bytes > bytesMax) return { kind: 'broken', detail: `more than ${bytesMax} bytes` };
-    hash.update(chunk);
-    await gate.during(store(part, chunk));
+  try {
+    for await (const chunk of body) {
+      bytes += chunk.length;
+      if (bytes > bytesMax) return { kind: 'too_large', detail: `more than ${bytesMax} bytes` };
+      hash.update(chunk);
+      await gate.during(store(part, chunk));
+    }
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && HUNG_UP.has(String(error.code)))) throw error;
+    return { kind: 'cut', detail: `after ${bytes} bytes: ${messageOf(error)}` };
   }
   if (announced !== null && bytes !== announced) {
-    return { kind: 'broken', detail: `${bytes} bytes of ${announced} announced` };
+    return { kind: 'cut', detail: `${bytes} bytes of ${announced} announced` };
   }
   return { kind: 'downloaded', bytes, digest: hash.digest('hex') };
 }

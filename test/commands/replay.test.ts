@@ -91,7 +91,29 @@ describe('reelay replay --csv', () => {
     // What the file tells of fal happens there again; its one take that was made lasted 60 s, so others do too.
     const same = await replayed('--csv', told, '--only', 'fal', '--fallback', 'none');
     expect(same.replayed).toMatchObject({ completed: 2, failed: 1, failure_cost_usd: 0.42, done_seconds: { p95: 60 } });
-    expect(same.notes).toEqual([]);
+    // Sold above cost: the file's prices hold a markup.
+    expect(same.notes).toEqual([expect.stringMatching(/sells at cost.*--markup/)]);
+    const marked = await replayed('--csv', told, '--only', 'fal', '--fallback', 'none', '--markup', '10');
+    expect(marked).toMatchObject({ replayed: { price_usd: 1.386, cost_usd: 1.68 }, notes: [] });
+  });
+
+  it('moves nobody who was refused for its own sake, gives up what stayed in doubt, and leaves out who has cancelled', async () => {
+    const row = (minute: number, code: string) => `${clip(minute)},atlas,0,0,0,40,${code}`;
+    const told = csv(
+      `${HEAD},provider,price_usd,cost_usd,wait_seconds,done_seconds,failed`,
+      ...['moderation_blocked', 'invalid_input', 'provider_outcome_unknown', 'provider_error', 'cancelled'].map(
+        (code, minute) => row(minute, code),
+      ),
+      `${clip(9)},atlas,0.355,0.355,0,90,`,
+    );
+    const { happened, replayed: again, jobs, notes } = await replayed('--csv', told);
+    expect(happened).toMatchObject({ completed: 1, failed: 4 });
+    expect([jobs, notes]).toEqual([5, expect.arrayContaining(['1 cancelled videos are left out'])]);
+    // Only the take that failed at Atlas may be made elsewhere.
+    expect(again).toMatchObject({ completed: 2, failed: 3, failovers: 1 });
+    expect(again.failures).toEqual({ moderation_blocked: 1, invalid_input: 1, provider_outcome_unknown: 1 });
+    const elsewhere = await replayed('--csv', told, '--only', 'fal', '--max-premium', '1');
+    expect(elsewhere.replayed.failures).toMatchObject({ moderation_blocked: 1, invalid_input: 1 });
   });
 
   it('prints both sides as a table', async () => {
@@ -122,6 +144,7 @@ describe('reelay replay --csv', () => {
     [['--fallback', 'up'], /none, cheaper, any/],
     [['--max-premium', 'lots'], /from 0 to 100/],
     [['--cards-date', 'soon'], /a day such as/],
+    [['--markup', 'some'], /a percentage such as/],
     [['--csv', '/nowhere.csv'], /cannot read \/nowhere\.csv \(ENOENT\)/],
   ])('%j is a mistake in the words', async (args, message) => {
     const { code, stderr } = await run('--csv', csv(...TRAFFIC), ...args);
@@ -150,5 +173,6 @@ describe('reelay replay', () => {
     expect(stdout).toMatch(/units drawn +│ +- +│ +3 +│ +\+3/);
     expect((await run(...there, '--only', 'nobody')).stderr).toMatch(/'policy\.only'.*got 'nobody'/);
     expect((await run(...there, '--cards', 'x')).code).toBe(2);
+    expect((await run(...there, '--markup', '9')).stderr).toMatch(/--markup goes with --csv/);
   });
 });

@@ -1,7 +1,7 @@
 /** A create request that arrives twice makes one video: by the caller's key, or by what the SDK says about its retries. */
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SANDBOX_KEY, startTestGateway, type TestGateway } from '../support/gateway.ts';
+import { endOf, SANDBOX_KEY, startTestGateway, type TestGateway } from '../support/gateway.ts';
 import { makePng } from '../support/images.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
@@ -127,6 +127,21 @@ describe('with an idempotency key', () => {
     });
   });
 
+  it('still finds its video after that was deleted: one key never makes two', async () => {
+    const quick = await startTestGateway();
+    try {
+      const key = { 'idempotency-key': 'order-deleted' };
+      const { id } = await create(quick, BODY, key);
+      await endOf(quick, id);
+      expect((await quick.fetch(`/v1/videos/${id}`, { method: 'DELETE' })).status).toBe(200);
+      expect(await create(quick, BODY, key)).toMatchObject({ status: 200, id, replayed: 'true' });
+      expect(await create(quick, { ...BODY, seconds: 4 }, key)).toMatchObject({ status: 422 });
+      expect((await quick.fetch(`/v1/videos/${id}`)).status).toBe(404);
+    } finally {
+      await quick.remove();
+    }
+  });
+
   it('is remembered over a restart', async () => {
     const dataDir = temporaryFolder();
     const first = await startTestGateway({ REELAY_DATA_DIR: dataDir, REELAY_SANDBOX_SECONDS: '600' });
@@ -154,6 +169,19 @@ describe('without a key', () => {
     expect(new Set(retries.map(({ id }) => id))).toEqual(new Set([first.id, twin.id]));
     expect((await create(gateway, body, retry(2))).replayed).toBe('true');
     expect((await create(gateway, { ...body, seconds: 4 }, retry(1))).replayed).toBeNull();
+  });
+
+  it('a second retry finds the video that no retry has found yet: two requests never end as one', async () => {
+    const body = { ...BODY, prompt: 'two white kites' };
+    const [one, other] = [await create(gateway, body, retry(0)), await create(gateway, body, retry(0))];
+    const ofOne = await create(gateway, body, retry(1));
+    expect([one.id, other.id]).toContain(ofOne.id);
+    const ofOther = await create(gateway, body, retry(2));
+    expect(new Set([ofOne.id, ofOther.id])).toEqual(new Set([one.id, other.id]));
+    // Both answers to one request may be lost: with no other to find, its second retry still finds its own.
+    const alone = { ...BODY, prompt: 'one white kite' };
+    const first = await create(gateway, alone, retry(0));
+    for (const count of [1, 2]) expect((await create(gateway, alone, retry(count))).id).toBe(first.id);
   });
 
   it('a real SDK whose first answer is lost ends with one video', async () => {

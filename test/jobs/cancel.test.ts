@@ -1,4 +1,6 @@
 /** Cancelling: free before a provider has begun; after that the provider is asked, and what it made is settled. */
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createVideo, endOf, type ShownVideo, startTestGateway, type TestGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
@@ -22,6 +24,14 @@ const adminJob = async (id: string): Promise<AdminJob> =>
 
 const accepted = (id: string) =>
   until(`a task of ${id}`, async () => ((await adminJob(id)).attempts[0]?.task_id == null ? null : true));
+
+/** The request as it stands in the store. */
+function requestOf(id: string): string {
+  const store = new Sqlite(join(gateway.dataDir, 'reelay.db'), { readonly: true });
+  const [request] = store.prepare('select request from jobs where id = ?').pluck().all(id);
+  store.close();
+  return String(request);
+}
 
 const clip = (provider: string) => ({ model: 'kling-v3', seconds: 5, provider: { only: [provider], max_premium: 9 } });
 
@@ -67,6 +77,17 @@ describe('a video whose task runs', () => {
     expect(await (await gateway.admin('GET', '/audit')).json()).toMatchObject({ ok: true, differences: [] });
   });
 
+  it('leaves no words of its prompt where prompts are not stored, also when it came too late', async () => {
+    gateway = await startTestGateway({ REELAY_SANDBOX_SECONDS: '1', REELAY_STORE_PROMPTS: '0' });
+    const video = await createVideo(gateway, { ...clip('kling'), prompt: 'a very secret prompt' });
+    await accepted(video.id);
+    expect(requestOf(video.id)).toContain('a very secret prompt');
+    await cancel(video.id);
+    await endOf(gateway, video.id);
+    expect((await adminJob(video.id)).attempts).toMatchObject([{ state: 'succeeded' }]);
+    expect(requestOf(video.id)).not.toContain('secret');
+  });
+
   it('that has failed meanwhile is not given to the next provider', async () => {
     gateway = await startTestGateway({ REELAY_SANDBOX_SECONDS: '1' });
     const answer = await gateway.fetch('/v1/videos', {
@@ -90,4 +111,16 @@ describe('a video that has ended', () => {
     expect(await cancel(video.id)).toMatchObject({ status: 400, body: { error: { code: 'video_not_cancellable' } } });
     expect((await cancel('video_000000000000000000000000')).status).toBe(404);
   });
+});
+
+it('a deleted video takes its words along, where they were stored before and are not to be now', async () => {
+  gateway = await startTestGateway();
+  const video = await createVideo(gateway, { model: 'kling-v3', seconds: 3, prompt: 'a very secret prompt' });
+  await endOf(gateway, video.id);
+  expect(requestOf(video.id)).toContain('a very secret prompt');
+  await gateway.stop();
+  const { dataDir } = gateway;
+  gateway = await startTestGateway({ REELAY_STORE_PROMPTS: '0', REELAY_DATA_DIR: dataDir });
+  expect((await gateway.fetch(`/v1/videos/${video.id}`, { method: 'DELETE' })).status).toBe(200);
+  expect(requestOf(video.id)).not.toContain('secret');
 });

@@ -5,12 +5,13 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
+import { eq } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { silentLog } from '../../src/ground/log.ts';
 import { CircuitWatch } from '../../src/jobs/circuit-watch.ts';
 import { putAccountSettings } from '../../src/jobs/outlook-rows.ts';
 import type { Database } from '../../src/store/database.ts';
-import type { AccountSettingsRow, AttemptRow } from '../../src/store/schema.ts';
+import { type AccountSettingsRow, type AttemptRow, attempts } from '../../src/store/schema.ts';
 import { alarms } from '../../src/store/schema-alarms.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -142,6 +143,37 @@ describe('a circuit', () => {
     refuse = false;
     set.clock.advance(10 * MINUTE_MS);
     expect(await watch.look()).toBe(1);
+  });
+
+  it('is told of when five submissions have had no answer for ten seconds, and closes when all are answered', async () => {
+    const set = await setting();
+    const change = { state: 'submitting', endedAtMs: null, failureDetail: null } as const;
+    const from = made;
+    for (let count = 0; count < 5; count += 1) await attempt(set, { ...change, sendByMs: set.clock.nowMs() + 5_000 });
+    set.clock.advance(9_000);
+    expect(await set.watch.look()).toBe(0);
+    set.clock.advance(1_000);
+    expect(await set.watch.look()).toBe(1);
+    const opened = MADE_AT_MS / 1_000 + 10;
+    expect((await set.told())[0]?.data).toMatchObject({ reason: 'failures', failures: 5, opened_at: opened });
+    set.clock.advance(20_000);
+    // Given up: no other opening. Taken after all: the end of it.
+    for (const [end, told] of [
+      [{ state: 'in_doubt', troubledAtMs: set.clock.nowMs() }, 0],
+      [{ state: 'running', acceptedAtMs: set.clock.nowMs(), troubledAtMs: null }, 1],
+    ] as const) {
+      for (let number = from + 1; number <= made; number += 1) {
+        const taskId = end.state === 'running' ? `task_slow_${number}` : null;
+        await set.database.write((tx) =>
+          tx
+            .update(attempts)
+            .set({ ...end, taskId })
+            .where(eq(attempts.id, `att_${number}`)),
+        );
+      }
+      expect([await set.watch.look(), await new CircuitWatch(set.deps).look()]).toEqual([told, 0]);
+    }
+    expect((await set.told()).at(-1)?.data).toMatchObject({ opened_at: opened, closed_by: 'success' });
   });
 
   it('is each model its own', async () => {

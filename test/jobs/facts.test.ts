@@ -1,6 +1,15 @@
 /** What attempts say of the account they went to: read from rows, the same before and after a restart. */
 import { describe, expect, it } from 'vitest';
-import { Facts, mayRepeat, offerRefusalOf, outcomesOf, refusalsOf, shutOf } from '../../src/jobs/facts.ts';
+import {
+  Facts,
+  lastAnswerOf,
+  mayRepeat,
+  nextOverdueAtMs,
+  offerRefusalOf,
+  outcomesOf,
+  refusalsOf,
+  shutOf,
+} from '../../src/jobs/facts.ts';
 import type { AttemptFact } from '../../src/jobs/outlook-rows.ts';
 
 let made = 0;
@@ -8,7 +17,7 @@ const fact = (second: number, change: Partial<AttemptFact> = {}): AttemptFact =>
   made += 1;
   const at = second * 1_000;
   const offer = { account: 'a', model: 'm', upstream: 'u', lane: 'a' };
-  const times = { createdAtMs: at, acceptedAtMs: null, endedAtMs: at };
+  const times = { createdAtMs: at, sendByMs: at + 5_000, acceptedAtMs: null, endedAtMs: at };
   const calm = { readFailures: 0, troubledAtMs: null };
   const names = { id: `att_${made}`, jobId: `job_${made}`, ...offer };
   return { ...names, state: 'failed', failureKind: null, ...times, ...calm, ...change };
@@ -21,7 +30,13 @@ const accepted = (second: number): AttemptFact =>
 describe('an attempt', () => {
   it.each([
     [fact(1, { state: 'submitting', endedAtMs: null }), []],
-    [fact(1, { state: 'in_doubt', endedAtMs: null }), ['doubt']],
+    [fact(1, { state: 'in_doubt', endedAtMs: null, troubledAtMs: 1_000 }), ['doubt']],
+    // Our own process ended before its answer: no word about the provider.
+    [fact(1, { state: 'in_doubt', endedAtMs: null }), []],
+    // Given up for another candidate, sent again, or found: its answer was lost all the same.
+    [failed(1, 'generation_failed', { troubledAtMs: 1_000, endedAtMs: 3_000 }), ['doubt', 'spoiled']],
+    [fact(1, { state: 'submitting', endedAtMs: null, troubledAtMs: 1_000 }), ['doubt']],
+    [fact(1, { state: 'running', acceptedAtMs: 3_000, endedAtMs: null, troubledAtMs: 2_000 }), ['doubt', 'accepted']],
     [accepted(1), ['accepted']],
     [fact(1, { state: 'succeeded', acceptedAtMs: 1_000, endedAtMs: 9_000 }), ['accepted', 'made']],
     [failed(1, 'generation_failed', { acceptedAtMs: 1_000, endedAtMs: 9_000 }), ['accepted', 'spoiled']],
@@ -40,8 +55,40 @@ describe('an attempt', () => {
       ['accepted', 'spoiled'],
     ],
   ])('%j says %j: what a tenant asked wrongly says nothing', (each, kinds) => {
-    expect(outcomesOf([each], 0).map(({ kind }) => kind)).toEqual(kinds);
-    expect(outcomesOf([each], 10_000)).toEqual([]);
+    expect(outcomesOf([each], { sinceMs: 0, nowMs: 9_000 }).map(({ kind }) => kind)).toEqual(kinds);
+    expect(outcomesOf([each], { sinceMs: 10_000, nowMs: 9_000 })).toEqual([]);
+  });
+
+  it('without an answer for ten seconds counts as a lost one from then on, until its answer is there', () => {
+    const waiting = fact(1, { state: 'submitting', endedAtMs: null });
+    const seen = (each: AttemptFact, second: number) => outcomesOf([each], { sinceMs: 0, nowMs: second * 1_000 });
+    const doubt = { atMs: 11_000, madeAtMs: 1_000, kind: 'doubt' };
+    expect([seen(waiting, 10), seen(waiting, 11), seen(waiting, 99)]).toEqual([[], [doubt], [doubt]]);
+    expect([nextOverdueAtMs([waiting], 10_000), nextOverdueAtMs([waiting], 11_000)]).toEqual([11_000, Infinity]);
+    // Its date is the same when it is given up; one that is lost sooner is dated when that was written down.
+    const lost = (second: number) => ({ ...waiting, state: 'in_doubt', troubledAtMs: second * 1_000 });
+    expect([seen(lost(31), 40), seen(lost(2), 40)]).toEqual([[doubt], [{ ...doubt, atMs: 2_000 }]]);
+    const taken = { ...waiting, state: 'running', acceptedAtMs: 20_000 };
+    expect(seen(taken, 40)).toEqual([{ atMs: 20_000, madeAtMs: 1_000, kind: 'accepted' }]);
+  });
+
+  it('that was refused for certain can have made no task, and one that failed later can', () => {
+    const [refused] = outcomesOf([failed(1, 'unavailable')], { sinceMs: 0, nowMs: 9_000 });
+    const [, later] = outcomesOf([failed(1, 'unavailable', { acceptedAtMs: 500 })], { sinceMs: 0, nowMs: 9_000 });
+    expect([refused?.certain, later?.kind, later?.certain]).toEqual([true, 'failed', undefined]);
+  });
+
+  it('shows when its account answered last: with a task, with its end, or with a read after one that failed', () => {
+    expect(lastAnswerOf([failed(9, 'unavailable'), fact(9, { state: 'in_doubt', troubledAtMs: 9_000 })])).toBeNull();
+    const running = accepted(2);
+    const read = { ...running, troubledAtMs: 7_000 };
+    const facts = [
+      [accepted(2), 2],
+      [{ ...running, state: 'succeeded', endedAtMs: 6_000 }, 6],
+      [read, 7],
+      [{ ...read, readFailures: 3 }, 2],
+    ] as const;
+    for (const [each, second] of facts) expect(lastAnswerOf([accepted(1), each])).toBe(second * 1_000);
   });
 
   it('that is read again replaces itself, and only what has changed is looked at again', () => {
@@ -53,7 +100,8 @@ describe('an attempt', () => {
     expect([...facts.changed]).toEqual([]);
     facts.note([{ ...before, state: 'succeeded', endedAtMs: 2_000 }], 0);
     expect([...facts.changed]).toEqual(['a/m']);
-    expect(outcomesOf(facts.of('a/m'), 0).map(({ kind }) => kind)).toEqual(['accepted', 'made']);
+    const outcomes = outcomesOf(facts.of('a/m'), { sinceMs: 0, nowMs: 9_000 });
+    expect(outcomes.map(({ kind }) => kind)).toEqual(['accepted', 'made']);
   });
 });
 

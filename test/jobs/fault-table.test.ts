@@ -2,7 +2,12 @@
  * The faults that providers, clocks, stores and files have, one by one, and what each must come to: on the virtual clock,
  * against the real worker, ledger and SQLite. What is bought is counted at the provider.
  */
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { type SQL, sql } from 'drizzle-orm';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { present } from '../../src/ground/assert.ts';
+import { alarms } from '../../src/store/schema-alarms.ts';
 import type { Answer } from '../../src/wire/call.ts';
 import { Scenario, type ScenarioOptions } from '../simulation/scenario.ts';
 import { deliverHook } from '../simulation/stage.ts';
@@ -18,8 +23,12 @@ async function tell(options: ScenarioOptions = {}): Promise<Scenario> {
   return scenario;
 }
 
-/** A world whose submissions, or reads, a test answers itself: `null` leaves the answer as it is. */
+/**
+ * A world whose submissions, or reads, a test answers itself: `null` leaves the answer as it is. With `untold`, reads
+ * never tell that a task is done, so that its clip cannot be had.
+ */
 function scripted(script: {
+  readonly untold?: true;
   readonly submit?: (answer: Answer, count: number) => Answer | null;
   readonly read?: (answer: Answer, count: number, path: string) => Answer | null;
 }): NonNullable<ScenarioOptions['makeWorld']> {
@@ -39,7 +48,52 @@ function scripted(script: {
         this.reads += 1;
         return script.read?.(answer, this.reads, args[1].path) ?? answer;
       }
+
+      override tells(task: WorldTask): boolean {
+        return script.untold !== true && super.tells(task);
+      }
     })(clock, chance, weather);
+}
+
+/** Clips that wait for a slot, if so many are wanted, and six before them, the last of which has just left. */
+async function inFlight(story: Scenario, waiting = 0): Promise<string[]> {
+  const process = await story.start();
+  const ids: string[] = [];
+  for (const provider of ['alpha', 'beta', 'gamma', 'alpha', 'beta', 'gamma']) {
+    await story.pass(8 * SECOND_MS);
+    ids.push(await story.request(process, { only: [provider] }));
+  }
+  while (story.world.sent.size < ids.length && story.clock.step()) await story.quiet();
+  const states = await Promise.all(ids.map(async (id) => (await story.attempts(id))[0]?.state));
+  expect(new Set(states)).toContain('running');
+  expect(states.at(-1)).toBe('submitting');
+  for (let count = 0; count < waiting; count += 1) ids.push(await story.request(process, { only: ['alpha'] }));
+  return ids;
+}
+
+/** Runs a pragma, or whatever is no query of the gateway's, on the connection that writes. */
+async function onWriter(story: Scenario, text: SQL): Promise<number> {
+  const rows = await story.database.write(async (tx) => tx.values<[number]>(text));
+  return rows[0]?.[0] ?? 0;
+}
+
+const FILLER = 'the disk is full of this';
+
+/** From here on the store's file cannot grow by a page, as on a disk without room. */
+async function fillUp(story: Scenario): Promise<void> {
+  await story.database.write(async (tx) => tx.run(sql`create table ${sql.identifier(FILLER)} (bytes blob)`));
+  const pages = await onWriter(story, sql`pragma freelist_count`);
+  for (let page = 0; page < pages; page += 1) {
+    await story.database.write(async (tx) =>
+      tx.run(sql`insert into ${sql.identifier(FILLER)} values (zeroblob(4000))`),
+    );
+  }
+  await onWriter(story, sql`pragma max_page_count = 1`);
+}
+
+async function makeRoom(story: Scenario): Promise<void> {
+  await onWriter(story, sql`pragma max_page_count = 1000000`);
+  await story.database.write(async (tx) => tx.run(sql`drop table if exists ${sql.identifier(FILLER)}`));
 }
 
 const answered = (status: number, body: unknown): Answer => ({
@@ -162,6 +216,7 @@ describe('a task', () => {
   it('with a status that nobody knows is neither done nor failed, and does not go on for ever', async () => {
     const story = await tell({
       makeWorld: scripted({
+        untold: true,
         read: (_answer, _count, path) => (path.startsWith('/tasks/') ? answered(200, { state: 'pondering' }) : null),
       }),
     });
@@ -176,6 +231,7 @@ describe('a task', () => {
     const story = await tell({
       doubtMs: 10 * MINUTE_MS,
       makeWorld: scripted({
+        untold: true,
         read: (_answer, _count, path) => (path.startsWith('/tasks/') ? answered(404, { error: 'gone' }) : null),
       }),
     });
@@ -229,7 +285,7 @@ describe('a task', () => {
     expect(costs.map(({ attemptId }) => attemptId)).toEqual([first?.id, second?.id]);
   });
 
-  it('whose id belongs to another attempt already is nobody else’s: the second is in doubt', async () => {
+  it('whose id is given out for a second job: I6 refuses, the operator hears of it once, and both are in doubt', async () => {
     const story = await tell({
       doubtMs: 5 * MINUTE_MS,
       makeWorld: scripted({
@@ -242,9 +298,55 @@ describe('a task', () => {
     const second = await story.request(process, { only: ['gamma'] });
     await story.pass(10 * SECOND_MS);
     expect(await story.attempts(second)).toMatchObject([{ state: 'in_doubt', taskId: null }]);
-    expect(await story.end(first)).toMatchObject({ state: 'completed' });
+    // Whose clip it makes nobody knows: neither tenant gets the other's.
+    const [theirs] = await story.attempts(first);
+    expect(theirs).toMatchObject({ state: 'in_doubt', taskId: story.world.tasks[0]?.id, handle: null });
+    expect(await story.end(first)).toMatchObject({ state: 'failed', errorCode: 'provider_outcome_unknown' });
     expect(await story.end(second)).toMatchObject({ state: 'failed', errorCode: 'provider_outcome_unknown' });
-    expect(await story.faults()).toEqual([]);
+    const told = await story.database.read(async (tx) => tx.select().from(alarms));
+    const [own] = await story.attempts(second);
+    expect(told.filter(({ type }) => type === 'task.reused').map(({ body }) => JSON.parse(body).data)).toEqual([
+      {
+        account: 'gamma',
+        provider: 'gamma',
+        task: theirs?.taskId,
+        first: { video: first, attempt: theirs?.id, state: 'running' },
+        second: { video: second, attempt: own?.id },
+      },
+    ]);
+  });
+
+  it('whose id is given out for a second job is found again by its own tag, where the provider keeps one', async () => {
+    const story = await tell({
+      makeWorld: scripted({
+        submit: (_answer, count) => (count === 2 ? answered(200, { task: story.world.tasks[0]?.id }) : null),
+      }),
+    });
+    const process = await story.start();
+    const ids: string[] = [];
+    for (let count = 0; count < 2; count += 1) {
+      ids.push(await story.request(process, { only: ['alpha'] }));
+      await story.pass(4 * SECOND_MS);
+    }
+    for (const id of ids) expect(await story.end(id)).toMatchObject({ state: 'completed' });
+    expect([story.world.tasks.length, await story.faults()]).toEqual([2, []]);
+  });
+
+  it('whose id is given out again after its clip was saved stays that clip’s; the operator hears of it', async () => {
+    const story = await tell({
+      doubtMs: 5 * MINUTE_MS,
+      makeWorld: scripted({
+        submit: (_answer, count) => (count === 2 ? answered(200, { task: story.world.tasks[0]?.id }) : null),
+      }),
+    });
+    const process = await story.start();
+    const first = await story.request(process, { only: ['gamma'] });
+    expect(await story.end(first)).toMatchObject({ state: 'completed' });
+    const second = await story.request(process, { only: ['gamma'] });
+    expect(await story.end(second)).toMatchObject({ state: 'failed', errorCode: 'provider_outcome_unknown' });
+    expect((await story.job(first)).state).toBe('completed');
+    const told = await story.database.read(async (tx) => tx.select().from(alarms));
+    expect(told.map(({ type }) => type)).toContain('task.reused');
   });
 });
 
@@ -288,22 +390,27 @@ describe('the file', () => {
       })(clock, chance, weather),
   });
 
-  it.each(['gone', 'broken', 'html', 'short'] as const)(
-    '%s the first times is fetched again, from a fresh address',
-    async (fault) => {
+  it.each([
+    ['gone', 0],
+    ['broken', 0],
+    ['html', 3],
+    ['short', 3],
+  ] as const)(
+    '%s the first times is fetched again, from a fresh address; only a bad one counts as a try',
+    async (fault, saveTries) => {
       const story = await tell(files(fault, 3));
       const id = await story.request(await story.start(), { only: ['gamma'] });
-      expect(await story.end(id)).toMatchObject({ state: 'completed', saveTries: 3 });
+      expect(await story.end(id)).toMatchObject({ state: 'completed', saveTries });
       expect([story.world.tasks.length, await story.faults()]).toEqual([1, []]);
     },
   );
 
   it.each([
-    ['gone', 'asset_unavailable', 'gone'],
+    ['gone', 'asset_unavailable', 'HTTP 404'],
     ['short', 'asset_invalid', '1000 ms long, 5000 ms were ordered'],
     ['html', 'asset_invalid', 'not an MP4 video'],
   ] as const)('%s every time ends the job at our expense, with the evidence', async (fault, code, evidence) => {
-    const story = await tell(files(fault, 100));
+    const story = await tell(files(fault, 10_000));
     const id = await story.request(await story.start(), { order: ['gamma'] });
     expect(await story.end(id)).toMatchObject({ state: 'failed', errorCode: code, settledMicros: 0n });
     expect((await story.attempts(id)).map(({ failureDetail }) => failureDetail)).toEqual([evidence]);
@@ -372,15 +479,48 @@ describe('the store', () => {
   it('down: nothing is submitted, nothing is lost, and it goes on by itself', async () => {
     const story = await tell();
     const process = await story.start();
+    // Its answer comes while the store takes no writes.
     const id = await story.request(process, { only: ['gamma'] });
+    while (story.world.sent.size === 0 && story.clock.step()) await story.quiet();
     story.storeDown = true;
     expect(await story.tryRequest(process, { only: ['gamma'] })).toBeNull();
-    const made = story.world.tasks.length;
+    await story.pass(10 * SECOND_MS);
+    expect(await story.attempts(id)).toMatchObject([{ state: 'submitting' }]);
     await story.pass(5 * MINUTE_MS);
-    expect(story.world.tasks.length).toBe(made);
+    expect(story.world.tasks.length).toBe(1);
     story.storeDown = false;
-    const job = await story.end(id);
-    expect(['completed', 'provider_outcome_unknown']).toContain(job.errorCode ?? job.state);
-    expect(await story.faults()).toEqual([]);
+    expect(await story.end(id)).toMatchObject({ state: 'completed' });
+    expect([story.world.tasks.length, await story.faults()]).toEqual([1, []]);
+  });
+
+  it('locked for half a minute by another connection, with clips at every stage: none is lost, and it goes on by itself', async () => {
+    const story = await tell();
+    await onWriter(story, sql`pragma busy_timeout = 0`);
+    onTestFinished(async () => void (await onWriter(story, sql`pragma busy_timeout = 5000`)));
+    const ids = await inFlight(story);
+    const other = new Sqlite(join(story.folder, 'reelay.db'));
+    onTestFinished(() => void other.close());
+    other.exec('begin immediate');
+    const made = story.world.sent.size;
+    await story.pass(30 * SECOND_MS);
+    expect(story.refusals).toBeGreaterThan(ids.length);
+    // What was on its way to a provider arrives; nothing new leaves.
+    expect(story.world.sent.size).toBe(made);
+    other.exec('rollback');
+    for (const id of ids) expect(await story.end(id)).toMatchObject({ state: 'completed' });
+    expect([story.world.tasks.length, await story.faults()]).toEqual([ids.length, []]);
+  });
+
+  it('full, with clips at every stage: none is lost, none is bought meanwhile, and it goes on once there is room', async () => {
+    const story = await tell();
+    const ids = await inFlight(story, 20);
+    await fillUp(story);
+    onTestFinished(() => makeRoom(story));
+    await story.pass(2 * MINUTE_MS);
+    expect(story.refusals).toBeGreaterThan(0);
+    expect(await story.tryRequest(present(story.running, 'the process'), { only: ['gamma'] })).toBeNull();
+    await makeRoom(story);
+    for (const id of ids) expect(await story.end(id)).toMatchObject({ state: 'completed' });
+    expect([story.world.tasks.length, await story.faults()]).toEqual([ids.length, []]);
   });
 });

@@ -36,6 +36,8 @@ const sellers = PROVIDERS.filter(({ id }) => id === 'kling' || id === 'atlas').m
 const accounts = new Map(PROVIDERS.map((provider) => [provider.id, { id: provider.id, provider }]));
 /** Five seconds of VIDEO 3.0 in 720p without sound take three units. */
 const UNITS = 3n * 1_000_000_000n;
+/** What a clip is expected to take as long as nothing is measured. */
+const TAKE_MS = 120_000;
 
 /** A gateway with an account at Kling and one at Atlas; time passes by its clock. */
 async function openShop() {
@@ -52,8 +54,13 @@ async function openShop() {
 }
 type Shop = Awaited<ReturnType<typeof openShop>>;
 
-const buy = async ({ database, clock, book }: Shop, units: number, daysLeft: number): Promise<void> => {
-  const pack = { id: `pack_${units}`, account: 'kling', package: 'package-1', units: String(units), concurrency: 20 };
+const buy = async (
+  { database, clock, book }: Shop,
+  units: number,
+  daysLeft: number,
+  sold: { readonly package: string; readonly concurrency: number } = { package: 'package-1', concurrency: 20 },
+): Promise<void> => {
+  const pack = { id: `pack_${units}`, account: 'kling', units: String(units), ...sold };
   const price = { priceMicros: usd((units * 0.14).toFixed(6)), boughtAtMs: clock.nowMs() };
   const times = { expiresAtMs: clock.nowMs() + daysLeft * DAY_MS, createdAtMs: clock.nowMs() };
   const unreported = { reportedId: null, reportedLeft: null, reportedAtMs: null };
@@ -63,7 +70,13 @@ const buy = async ({ database, clock, book }: Shop, units: number, daysLeft: num
 
 let made = 0;
 /** A clip that was finished then. */
-async function finish(database: Database, account: 'kling' | 'atlas', atMs: number, lapsingUnits = 0n): Promise<void> {
+async function finish(
+  database: Database,
+  account: 'kling' | 'atlas',
+  atMs: number,
+  lapsingUnits = 0n,
+  tookMs = TAKE_MS,
+): Promise<void> {
   made += 1;
   const card = cards.ofProvider(account, '2026-11-21');
   const rate = card?.rates.find(
@@ -74,7 +87,7 @@ async function finish(database: Database, account: 'kling' | 'atlas', atMs: numb
     attempts: [
       attemptRow({
         ...{ id: `att_${made}`, jobId: `video_${made}`, state: 'succeeded', slotHeld: false, createdAtMs: atMs },
-        ...{ provider: account, account, lane: account, acceptedAtMs: atMs, endedAtMs: atMs, lapsingUnits },
+        ...{ provider: account, account, lane: account, acceptedAtMs: atMs - tookMs, endedAtMs: atMs, lapsingUnits },
         ...{ taskId: `task_${made}`, handle: '{}' },
         ...{ card: `${card?.card}@${card?.effective}`, rate: rate?.name ?? '' },
       }),
@@ -91,7 +104,10 @@ async function remember({ database, clock }: Shop, account: 'kling' | 'atlas', p
 
 const conditionsIn =
   ({ book }: Shop) =>
-  ({ account }: { account: string }): Conditions => ({ ...idleConditions(20), lapsing: book.lapsingOf(account) });
+  ({ account }: { account: string }): Conditions => ({
+    ...idleConditions(20),
+    lapsing: book.lapsingOf(account, TAKE_MS),
+  });
 
 function decideIn(shop: Shop, routing: Partial<RequestRouting> = {}) {
   const route = consider({
@@ -119,7 +135,7 @@ describe('a pack', () => {
     await remember(shop, 'kling', 10);
     await buy(shop, 300, 3);
     // Ten clips a day need ninety units in three days.
-    expect(shop.book.lapsingOf('kling')).toBe(70n * UNITS);
+    expect(shop.book.lapsingOf('kling', TAKE_MS)).toBe(70n * UNITS);
     const burned: string[] = [];
     for (let clip = 0; clip < 3 * 60; clip += 1) {
       // Every sixth clip has to be made there, as before; the others go where it is cheapest.
@@ -147,7 +163,7 @@ describe('a pack', () => {
     const shop = await openShop();
     if (perDay > 0) await remember(shop, 'kling', perDay);
     await buy(shop, units, days);
-    expect(shop.book.lapsingOf('kling')).toBe(lapsing);
+    expect(shop.book.lapsingOf('kling', TAKE_MS)).toBe(lapsing);
     const { route } = decideIn(shop);
     expect(route.route.map(({ account }) => account)).toEqual(['atlas', 'kling']);
     expect(route.route.map(({ offer }) => offer?.quote.priceMicros)).toEqual([usd('0.3905'), usd('0.462')]);
@@ -158,10 +174,10 @@ describe('a pack', () => {
     await buy(shop, 300, 30);
     await finish(shop.database, 'atlas', shop.clock.nowMs() - DAY_MS / 2);
     await shop.book.refresh();
-    expect(shop.book.lapsingOf('kling')).toBe(0n);
+    expect(shop.book.lapsingOf('kling', TAKE_MS)).toBe(0n);
     await finish(shop.database, 'atlas', shop.clock.nowMs() - 2 * DAY_MS);
     await shop.book.refresh();
-    expect(shop.book.lapsingOf('kling')).toBe(100n * UNITS);
+    expect(shop.book.lapsingOf('kling', TAKE_MS)).toBe(100n * UNITS);
   });
 
   it('counts what was burned as used, but not as demand', async () => {
@@ -170,22 +186,70 @@ describe('a pack', () => {
     await buy(shop, 300, 3);
     for (let clip = 0; clip < 50; clip += 1) await finish(shop.database, 'kling', shop.clock.nowMs(), UNITS);
     await shop.book.refresh();
-    expect(shop.book.lapsingOf('kling')).toBe(50n * UNITS);
+    expect(shop.book.lapsingOf('kling', TAKE_MS)).toBe(50n * UNITS);
   });
 
   it('gives each unit that would lapse away once: what runs, and what was just taken, is spoken for', async () => {
     const shop = await openShop();
     await remember(shop, 'atlas', 1);
     await buy(shop, 9, 3);
-    expect(shop.book.lapsingOf('kling')).toBe(3n * UNITS);
+    expect(shop.book.lapsingOf('kling', TAKE_MS)).toBe(3n * UNITS);
     shop.book.took('kling', 2n * UNITS);
-    expect(shop.book.lapsingOf('kling')).toBe(UNITS);
+    expect(shop.book.lapsingOf('kling', TAKE_MS)).toBe(UNITS);
     shop.book.took('kling', 2n * UNITS);
-    expect(shop.book.lapsingOf('kling')).toBe(0n);
+    expect(shop.book.lapsingOf('kling', TAKE_MS)).toBe(0n);
     const running = { lapsingUnits: UNITS, state: 'running', account: 'kling', taskId: 'task' } as const;
     await store(shop.database, { jobs: [jobRow()], attempts: [attemptRow(running)] });
     await shop.book.refresh();
-    expect(shop.book.lapsingOf('kling')).toBe(2n * UNITS);
+    expect(shop.book.lapsingOf('kling', TAKE_MS)).toBe(2n * UNITS);
+  });
+});
+
+describe('packs beside one another', () => {
+  const TRIAL = { package: 'trial-l', concurrency: 5 };
+  const unitPrice = ({ book }: Shop) => book.sellers(sellers).find(({ account }) => account === 'kling')?.packageId;
+
+  it('let as many tasks run as the largest limit among those that are open and have units left, not as the next one', async () => {
+    const shop = await openShop();
+    expect(shop.book.concurrencyOf('kling')).toBeNull();
+    await buy(shop, 9, 30, TRIAL);
+    expect(shop.book.concurrencyOf('kling')).toBe(5);
+    await buy(shop, 6, 300);
+    expect([shop.book.concurrencyOf('kling'), unitPrice(shop)]).toEqual([20, 'trial-l']);
+    // The trial is used up by three clips, and the standard pack by two more.
+    for (let clip = 0; clip < 3; clip += 1) await finish(shop.database, 'kling', shop.clock.nowMs());
+    await shop.book.refresh();
+    expect([shop.book.concurrencyOf('kling'), unitPrice(shop)]).toEqual([20, 'package-1']);
+    for (let clip = 0; clip < 2; clip += 1) await finish(shop.database, 'kling', shop.clock.nowMs());
+    await shop.book.refresh();
+    expect([shop.book.concurrencyOf('kling'), unitPrice(shop)]).toEqual([null, undefined]);
+  });
+
+  it('let their own number run to the second in which they expire, without another look', async () => {
+    const shop = await openShop();
+    await buy(shop, 300, 1);
+    await buy(shop, 30, 30, TRIAL);
+    shop.clock.advance(DAY_MS - 1);
+    expect(shop.book.concurrencyOf('kling')).toBe(20);
+    shop.clock.advance(1);
+    expect(shop.book.concurrencyOf('kling')).toBe(5);
+  });
+
+  it('price a clip by the pack that is still open when it is done, and give away nothing that lapses before', async () => {
+    const shop = await openShop();
+    await remember(shop, 'atlas', 1);
+    await buy(shop, 300, 1, TRIAL);
+    await buy(shop, 30, 2);
+    const both = shop.book.lapsingOf('kling', TAKE_MS);
+    expect([unitPrice(shop), both]).toEqual(['trial-l', 110n * UNITS]);
+    // Thirty seconds before the trial is over: a clip of two minutes will draw on the other.
+    shop.clock.advance(DAY_MS - 30_000);
+    expect([unitPrice(shop), shop.book.lapsingOf('kling', TAKE_MS)]).toEqual(['package-1', 10n * UNITS]);
+    expect(shop.book.lapsingOf('kling', 29_000)).toBe(110n * UNITS);
+    // Measured: clips take ten seconds.
+    await finish(shop.database, 'kling', shop.clock.nowMs(), 0n, 10_000);
+    await shop.book.refresh();
+    expect(unitPrice(shop)).toBe('trial-l');
   });
 });
 

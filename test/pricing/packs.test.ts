@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { micros, usd } from '../../src/ground/money.ts';
-import { type Draw, marginalCost, type Pack, takeStock } from '../../src/pricing/packs.ts';
+import { type Draw, lapsingOf, marginalCost, openPacks, type Pack, takeStock } from '../../src/pricing/packs.ts';
 
 const DAY_MS = 86_400_000;
 const NOW_MS = Date.UTC(2026, 10, 21, 12);
@@ -14,14 +14,16 @@ const pack = (id: string, units: bigint, bought: number, expires: number): Pack 
   expiresAtMs: day(expires),
 });
 const draw = (days: number, units: bigint): Draw => ({ atMs: day(days), units });
-const stock = (packs: Pack[], draws: Draw[]) => {
-  const { packs: states, next, uncovered, lapsing } = takeStock(packs, draws, NOW_MS);
+const stock = (packs: Pack[], draws: Draw[], takeMs = 0) => {
+  const inventory = takeStock(packs, draws, NOW_MS, undefined, takeMs);
+  const { packs: states, next, uncovered } = inventory;
   return {
     left: Object.fromEntries(states.map((one) => [one.pack.id, one.left])),
     next: next?.id ?? null,
     uncovered,
     states,
-    lapsing,
+    lapsing: lapsingOf(inventory, NOW_MS, takeMs),
+    open: openPacks(inventory, NOW_MS).map(({ id }) => id),
   };
 };
 
@@ -98,6 +100,20 @@ describe('the forecast', () => {
     const packs = [pack('short', 20n, 0, 5), pack('long', 100n, 0, 30), pack('later', 100n, 1, 40)];
     expect(expiring(packs, everyDay)).toEqual([10n, 50n, 80n]);
     expect(stock(packs, everyDay).lapsing).toBe(60n);
+  });
+
+  it('gives away only what lasts until the clip is done: units are taken at its end', () => {
+    const everyDay = Array.from({ length: 14 }, (_, index) => draw(-index - 0.5, 2n));
+    const [short, long] = [pack('short', 300n, -29, 120_000 / DAY_MS), pack('long', 100n, -29, 10)];
+    const at = (takeMs: number, packs = [short, long]) => {
+      const { next, lapsing, open } = stock(packs, everyDay, takeMs);
+      return { next, lapsing, open };
+    };
+    const open = ['short', 'long'];
+    // 28 were drawn from the short pack, which leaves 272; at two a day the long one keeps 80 of its hundred.
+    expect(at(119_999)).toEqual({ next: 'short', lapsing: 272n + 80n, open });
+    expect(at(120_000)).toEqual({ next: 'long', lapsing: 80n, open });
+    expect(at(120_000, [short])).toEqual({ next: null, lapsing: 0n, open: ['short'] });
   });
 
   it('has nothing to say of a pack that is over', () => {

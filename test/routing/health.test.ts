@@ -23,8 +23,8 @@ const failures = (count: number, from = 0): Outcome[] =>
 
 describe('a circuit', () => {
   it('is closed while nothing is known, and believes nineteen of twenty', () => {
-    const unknown = { circuit: 'closed', openUntilMs: null, timesOpened: 0, successRate: 0.95, recentFailures: 0 };
-    expect(health([], 0)).toEqual(unknown);
+    const circuit = { circuit: 'closed', openUntilMs: null, openedAtMs: null, timesOpened: 0, certain: false };
+    expect(health([], 0)).toEqual({ ...circuit, successRate: 0.95, recentFailures: 0 });
   });
 
   it('opens at the fifth failure in a row, not at the fourth, and not when one went well between', () => {
@@ -33,10 +33,18 @@ describe('a circuit', () => {
     expect(health([...failures(4), outcome(4, 'accepted'), ...failures(4, 5)], 9).circuit).toBe('closed');
   });
 
-  it('counts a lost answer half, and a clip that came out badly or was refused not at all', () => {
+  it('counts a lost answer whole in a row, half among many, and a clip that came out badly not at all', () => {
     const doubts = (count: number) => Array.from({ length: count }, (_, index) => outcome(index, 'doubt'));
-    expect(health(doubts(9), 10).circuit).toBe('closed');
-    expect(health(doubts(10), 10).circuit).toBe('open');
+    expect(health(doubts(4), 10).circuit).toBe('closed');
+    expect(health(doubts(5), 10).circuit).toBe('open');
+    expect(health(doubts(4), 4).successRate).toBeCloseTo(19 / 22, 3);
+    const mixed = (share: number, kind: Outcome['kind']) =>
+      Array.from({ length: 20 }, (_, index) => outcome(index, index % share === 0 ? 'accepted' : kind));
+    expect(health(mixed(2, 'failed'), 20).circuit).toBe('open');
+    expect([health(mixed(2, 'doubt'), 20).circuit, health(mixed(4, 'doubt'), 20).circuit]).toEqual([
+      'closed',
+      'closed',
+    ]);
     const spoiled = Array.from({ length: 50 }, (_, index) => outcome(index, 'spoiled'));
     expect(health(spoiled, 50)).toMatchObject({ circuit: 'closed', recentFailures: 50 });
     expect(health(spoiled, 50).successRate).toBeLessThan(0.3);
@@ -51,15 +59,19 @@ describe('a circuit', () => {
     expect(health(mixed(40, 4), 160).circuit).toBe('closed');
   });
 
-  it('stays open for 30 s, then 60 s, never longer, each a tenth more or less', () => {
+  it('stays open for 30 s, then twice for 60 s; tried three times in vain it is tried every ten minutes', () => {
     const first = health(failures(5), 5).openUntilMs ?? 0;
     expect(Math.abs(first - at(4) - 30_000)).toBeLessThanOrEqual(3_000);
     const probe = outcome(40, 'failed');
     const second = health([...failures(5), probe], 41);
     expect(second).toMatchObject({ circuit: 'open', timesOpened: 2 });
     expect((second.openUntilMs ?? 0) - at(40)).toBeGreaterThanOrEqual(54_000);
-    const many = [...failures(5), ...[40, 110, 180, 250].map((second) => outcome(second, 'failed'))];
-    expect((health(many, 251).openUntilMs ?? 0) - at(250)).toBeLessThanOrEqual(60_000);
+    const many = [...failures(5), ...[40, 110, 180].map((second) => outcome(second, 'failed'))];
+    expect((health(many.slice(0, -1), 111).openUntilMs ?? 0) - at(110)).toBeLessThanOrEqual(60_000);
+    expect(Math.abs((health(many, 181).openUntilMs ?? 0) - at(180) - 600_000)).toBeLessThanOrEqual(60_000);
+    // A job that had nowhere else to go was taken: it is looked at again as soon as ever.
+    expect(health([...many, outcome(200, 'accepted', 199)], 241)).toMatchObject({ circuit: 'half_open' });
+    expect(health([...many, outcome(200, 'accepted', 170)], 241)).toMatchObject({ circuit: 'open' });
     const other = healthOf(failures(5), { ...terms(5), name: 'b/m' }).openUntilMs;
     expect(other).not.toBe(first);
   });
@@ -87,8 +99,15 @@ describe('a circuit', () => {
     expect(spell([...down, outcome(111, 'accepted')])).toBeNull();
     const mixed = Array.from({ length: 20 }, (_, index) => outcome(index, index % 2 === 0 ? 'accepted' : 'failed'));
     expect(spell(mixed)).toMatchObject({ openedAtMs: at(19), failures: 10 });
-    const doubts = Array.from({ length: 10 }, (_, index) => outcome(index, 'doubt'));
-    expect(spell(doubts)).toMatchObject({ openedAtMs: at(9), failures: 10 });
+    const doubts = Array.from({ length: 5 }, (_, index) => outcome(index, 'doubt'));
+    expect(spell(doubts)).toMatchObject({ openedAtMs: at(4), failures: 5 });
+  });
+
+  it('knows when it opened last, and whether all of it was refusals of which no task can have come', () => {
+    const refusals = failures(5).map((each) => ({ ...each, certain: true as const }));
+    expect(health(refusals, 5)).toMatchObject({ openedAtMs: at(4), certain: true });
+    expect(health([...refusals.slice(1), outcome(5, 'doubt')], 6)).toMatchObject({ openedAtMs: at(5), certain: false });
+    expect(health([...refusals, outcome(40, 'doubt')], 41)).toMatchObject({ openedAtMs: at(40), certain: false });
   });
 
   it('says why, and lets one job through once it is half open', () => {

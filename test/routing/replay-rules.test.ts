@@ -4,6 +4,8 @@ import { ratio, usd } from '../../src/ground/money.ts';
 import { NO_ROUTING, type TenantPolicy } from '../../src/routing/policy.ts';
 import { replay } from '../../src/routing/replay.ts';
 import { type ReplayGround, type ReplayRules, underRules } from '../../src/routing/replay-rules.ts';
+import { collectDecidedBy, type DecidedBy } from '../../src/routing/replay-then.ts';
+import { NOT_FOR_TENANT } from '../../src/routing/route.ts';
 import { pastRequest, REPLAY_CARDS, replaySeller } from '../support/replays.ts';
 import { MADE_AT_MS, offer } from '../support/rows.ts';
 
@@ -38,6 +40,43 @@ describe('the rules of a replay', () => {
     };
     expect(costOf({})).toEqual([usd(0.03)]);
     expect(costOf({ packageId: 'trial' })).toEqual([usd(0.294)]);
+  });
+
+  it('are those of then, as stored decisions tell them, whatever the tenant’s policy and markup have become', () => {
+    const today: TenantPolicy = { only: ['dear'], sort: 'price', fallback: 'none', max_premium: 0.4 };
+    const tenantOf = () => ({ policy: today, maxPriceMicros: null, markupPercent: '50', concurrency: 3 });
+    const choosing = {
+      sort: null,
+      valueOfTimeMicrosPerSecond: 500,
+      fallback: 'any',
+      inDoubt: 'wait',
+      contentFallback: true,
+    };
+    const candidate = (provider: string, excluded: string | null) => ({ provider, price: '1', excluded });
+    const candidates = [
+      candidate('dear', NOT_FOR_TENANT),
+      candidate('cheap', null),
+      { ...candidate('none', 'no'), price: null },
+    ];
+    const read = collectDecidedBy();
+    const stored = JSON.stringify({ candidates, markup: '10', choosing, hold: '1' });
+    const decidedBy = read(stored, 90_000);
+    expect(read(stored, 90_000)).toBe(decidedBy);
+    const askerOf = (policy: TenantPolicy, by: DecidedBy | undefined = decidedBy) =>
+      underRules([], { ...NOTHING, policy }, ground({ tenantOf })).terms.askerOf('acme', by);
+    const then = { fallback: 'any', in_doubt: 'wait', content_fallback: true, value_of_time_usd_per_hour: 1.8 };
+    expect(askerOf({})).toEqual({
+      policy: { ...then, ignore: ['dear', 'units'], max_premium: 0.4, queue_timeout_seconds: 90 },
+      ...{ maxPriceMicros: null, markupPercent: '10', queueTimeoutMs: 90_000, concurrency: 3 },
+    });
+    // What is tried comes before it, and where the policy of today says the same of the providers, it is kept as it is.
+    expect(askerOf({ only: ['dear'], queue_timeout_seconds: 5 })).toMatchObject({
+      policy: { only: ['dear'], ignore: undefined, fallback: 'any' },
+      queueTimeoutMs: 5_000,
+    });
+    const same = { ...decidedBy, forbidden: ['cheap'], allowed: ['dear'] };
+    expect(askerOf({ ignore: ['units'] }, same).policy).toMatchObject({ only: ['dear'], ignore: ['units'] });
+    expect(askerOf({}, { ...decidedBy, choosing: null }).policy).toMatchObject({ sort: 'price', fallback: 'none' });
   });
 
   it("take the place of the tenant's own fields, one by one, and of what requests asked", () => {

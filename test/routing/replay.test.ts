@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { FailureKind } from '../../providers/contract.ts';
 import { ceilToMicros, ratio, times, usd } from '../../src/ground/money.ts';
 import type { TenantPolicy } from '../../src/routing/policy.ts';
 import { NO_ROUTING } from '../../src/routing/policy.ts';
@@ -125,6 +126,28 @@ describe('a replay', () => {
       ['cheap', 50, 150],
       ['cheap', 0, 100],
     ]);
+  });
+
+  it('lets whoever failed wait once more as long as its tenant lets it, from the failure of a task on', () => {
+    const impatient = replayTerms({ askerOf: () => replayAsker({ queueTimeoutMs: 60_000 }) }, { dear: 1 });
+    const seen = [{ account: 'dear', model: 'kling-v3', kind: null, seconds: 1_000, charged: 'free' }] as const;
+    const blocks = pastRequest('video_0', 0, { routing: { ...NO_ROUTING, only: ['dear'] }, seen });
+    const failing = (...kinds: readonly FailureKind[]) =>
+      shown(run([blocks, pastRequest('video_1', 0, { seen: kinds.map((kind) => failed({ kind })) })], impatient))[1];
+    // Ten seconds each at `cheap`; then only `dear` is left, whose slot is taken for long.
+    expect(failing('generation_failed')).toEqual(['queue_timeout', 0, 70]);
+    // No provider had taken it: its time runs from the request on.
+    expect(failing('unavailable', 'unavailable', 'unavailable')).toEqual(['queue_timeout', 0, 60]);
+    // From its last failure on.
+    expect(failing('unavailable', 'concurrency_limited', 'generation_failed')).toEqual(['queue_timeout', 0, 90]);
+  });
+
+  it('gives nobody more than six hours', () => {
+    const patient = replayTerms({ askerOf: () => replayAsker({ queueTimeoutMs: 5 * 3_600_000 }) }, { dear: 1 });
+    const seen = [{ account: 'dear', model: 'kling-v3', kind: null, seconds: 90_000, charged: 'free' }] as const;
+    const blocks = pastRequest('video_0', 0, { routing: { ...NO_ROUTING, only: ['dear'] }, seen });
+    const late = pastRequest('video_1', 0, { seen: [failed({ seconds: 2 * 3_600 })] });
+    expect(shown(run([blocks, late], patient))[1]).toEqual(['provider_timeout', 0, 6 * 3_600]);
   });
 
   it('shares a lane fairly, oldest first within a tenant, and holds a tenant to its own limit', () => {
@@ -350,6 +373,8 @@ describe('packs in a replay', () => {
       ['cheap', usd(0.5)],
     ]);
     expect(draws.map(({ lapsing }) => lapsing)).toEqual([unitsOf(3), unitsOf(3)]);
+    // A take lasts 100 s, and units are taken at its end: a pack that lapses before that gives nothing away.
+    expect(at(MADE_AT_MS + 100_000).outcomes.map(({ provider }) => provider)).toEqual(['cheap', 'cheap', 'cheap']);
     // Without a day of traffic, or with none left, every unit costs its price.
     const cheap = ['cheap', 'cheap', 'cheap'];
     expect(at(MADE_AT_MS + DAY_MS, null).outcomes.map(({ provider }) => provider)).toEqual(cheap);

@@ -49,7 +49,8 @@ async function faultsOfBill(tx: Tx, world: World): Promise<string[]> {
     const charged = world.tasks.filter((task) => task.tag === attempt.id && task.charged && world.hasEnded(task));
     const of = booked.filter((entry) => entry.attemptId === attempt.id);
     const cost = of.filter(({ kind }) => kind === 'cost');
-    const suspected = of.filter(({ kind }) => kind === 'suspected_cost');
+    const resolved = of.filter(({ kind }) => kind === 'cost_resolution').length;
+    const suspected = of.filter(({ kind }) => kind === 'suspected_cost').slice(resolved);
     if (charged.length > 1) return [`${attempt.id}: charged ${charged.length} times`];
     if (cost.length + suspected.length > 1) return [`${attempt.id}: its cost is booked twice`];
     if (charged.length === 1 && cost.length + suspected.length === 0) {

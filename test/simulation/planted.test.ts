@@ -3,6 +3,9 @@
  * few hundred seeds. One module is replaced by itself with one promise broken.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { VideoFailureCode } from '../../src/ground/errors.ts';
+import type { Database } from '../../src/store/database.ts';
+import type { AttemptRow } from '../../src/store/schema.ts';
 
 type Exports = Record<string, unknown>;
 type Fn = (...args: never[]) => unknown;
@@ -63,7 +66,7 @@ const PLANTED: readonly Planted[] = [
         },
       };
     },
-    shows: /a second task for|has not ended|lane/,
+    shows: /left before its row was committed|lane/,
   },
   {
     bug: 'the lease is ignored: whoever writes last wins',
@@ -180,7 +183,54 @@ const PLANTED: readonly Planted[] = [
     }),
     shows: /neither a cost nor suspected/,
   },
+  {
+    bug: 'every accepted answer is thrown away',
+    module: '../../src/jobs/verdict.ts',
+    plant: (real) => ({
+      judgeSubmission: (...args: unknown[]) => {
+        const verdict = (real.judgeSubmission as (...args: unknown[]) => { kind: string })(...args);
+        return verdict.kind === 'accepted' ? { kind: 'in_doubt', detail: 'thrown away' } : verdict;
+      },
+    }),
+    shows: /made its clip .* was told of it, yet it ended failed provider_outcome_unknown/,
+  },
+  {
+    bug: 'every finished clip is dropped unsaved',
+    module: '../../src/jobs/save.ts',
+    plant: () => ({ saveVideo: failAllTheSame('asset_unavailable') }),
+    shows: /made its clip .* had its id, yet it ended failed asset_unavailable/,
+  },
+  {
+    bug: 'a finished clip is saved, but its job fails all the same',
+    module: '../../src/jobs/close.ts',
+    plant: () => ({ completeJob: failAllTheSame('server_error') }),
+    shows: /made its clip .* had its id, yet it ended failed server_error/,
+  },
+  {
+    bug: "a hook's task is ignored",
+    from: 17,
+    module: '../../src/jobs/rows.ts',
+    plant: () => ({ noteAnnouncedTask: async () => {} }),
+    shows: /made its clip .* were called, yet it ended failed provider_outcome_unknown/,
+  },
 ];
+
+/** What is put in the place of saving, or of completing: the cost is booked, and the tenant gets nothing. */
+function failAllTheSame(code: string): (deps: never, job: never, attempt: never) => Promise<unknown> {
+  return async (deps, job, attempt) => {
+    const { failJobIn, pricedBy, stampOf } = await import('../../src/jobs/close.ts');
+    const { bookCost } = await import('../../src/ledger/account.ts');
+    const { id, costMicros } = attempt as AttemptRow;
+    const stamp = stampOf(deps);
+    const { database } = deps as { database: Database };
+    await database.write(async (tx) => {
+      await failJobIn(tx, deps, job, code as VideoFailureCode, stamp);
+      const of = { attemptId: id, pricedBy: pricedBy(attempt) };
+      await bookCost(tx, job, { kind: 'cost', amountMicros: costMicros, ...of }, stamp);
+    });
+    return { kind: 'ended' };
+  };
+}
 
 const SEEDS_MAX = 400;
 /** A bug that keeps a job from its end shows when seven hours of the virtual clock have passed, step by step. */

@@ -12,16 +12,19 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
+import type { ProviderRequest } from '../../providers/contract.ts';
 import { createMint } from '../../src/ground/id.ts';
 import type { Log } from '../../src/ground/log.ts';
 import { Secret } from '../../src/ground/secret.ts';
 import { type Clock, slewed } from '../../src/ground/time.ts';
 import type { Deps, Downloads, JobSettings, Wire } from '../../src/jobs/deps.ts';
 import type { VideoFacts } from '../../src/jobs/inspect.ts';
+import { loadAttempts, loadJob } from '../../src/jobs/rows.ts';
 import { Worker } from '../../src/jobs/worker.ts';
 import { type Database, StoreUnavailable, type Tx } from '../../src/store/database.ts';
 import type { Files, PartFile } from '../../src/store/files.ts';
 import { Sealer } from '../../src/store/seal.ts';
+import type { Answer } from '../../src/wire/call.ts';
 import type { ProviderAccount } from '../../src/wire/provider-account.ts';
 import type { Chance } from './chance.ts';
 import { SIMULATED, SIMULATED_CARDS, TRAITS } from './providers.ts';
@@ -42,6 +45,8 @@ export interface Surroundings {
   readonly storeDown: () => boolean;
   /** Called at each thing that may have changed something, so that the driver knows when all is quiet. */
   readonly stir: () => void;
+  /** Called when the store has refused a write. */
+  readonly refused: () => void;
   /** Called before and after each call of a seam: every gap between a commit and a call is one of them. */
   readonly cross?: (process: SimulatedProcess) => void;
 }
@@ -53,7 +58,8 @@ export interface Surroundings {
 export class SimulatedProcess {
   readonly deps: Deps;
   readonly worker: Worker;
-  private dead = false;
+  private died: number | null = null;
+  private froze: number | null = null;
   private thaw: (() => void) | null = null;
   private frozen: Promise<void> | null = null;
   private readonly around: Surroundings;
@@ -87,16 +93,17 @@ export class SimulatedProcess {
   }
 
   get isRunning(): boolean {
-    return !this.dead && this.frozen === null;
+    return !this.isDead && this.frozen === null;
   }
 
   /** From here on nothing that this process does or waits for has any effect. */
   kill(): void {
-    this.dead = true;
+    this.died ??= this.around.clock.monotonicMs();
   }
 
   /** Stops the process in the middle of whatever it does; the world goes on. */
   freeze(): void {
+    this.froze = this.around.clock.monotonicMs();
     this.frozen ??= new Promise((resolve) => {
       this.thaw = resolve;
     });
@@ -116,7 +123,7 @@ export class SimulatedProcess {
       (error: unknown) => ({ error }),
     );
     if (this.frozen !== null) await this.frozen;
-    if (this.dead) return await new Promise<never>(() => {});
+    if (this.isDead) return await new Promise<never>(() => {});
     this.around.cross?.(this);
     if (this.frozen !== null) await this.frozen;
     if (this.isDead) return await new Promise<never>(() => {});
@@ -132,8 +139,8 @@ export class SimulatedProcess {
       monotonicMs: () => clock.monotonicMs(),
       after: (delayMs, action) =>
         clock.after(delayMs, () => {
-          if (this.dead) return;
-          if (this.frozen !== null) void this.frozen.then(() => !this.dead && action());
+          if (this.isDead) return;
+          if (this.frozen !== null) void this.frozen.then(() => !this.isDead && action());
           else action();
           this.around.stir();
         }),
@@ -141,16 +148,22 @@ export class SimulatedProcess {
   }
 
   private database(): Database {
-    const { database, storeDown } = this.around;
+    const { database, storeDown, refused } = this.around;
+    const told = (error: unknown): never => {
+      if (error instanceof StoreUnavailable) refused();
+      throw error;
+    };
     return {
       write: <T>(work: (tx: Tx) => Promise<T>) =>
         this.through<T>(
-          storeDown() || this.dead
+          storeDown() || this.isDead
             ? Promise.reject(new StoreUnavailable('the disk is full'))
-            : database.write<T>(async (tx) => {
-                if (this.dead) throw new StoreUnavailable('the process is dead');
-                return await work(tx);
-              }),
+            : database
+                .write<T>(async (tx) => {
+                  if (this.isDead) throw new StoreUnavailable('the process is dead');
+                  return await work(tx);
+                })
+                .catch(told),
         ),
       read: (work) => this.through(database.read(work)),
       snapshot: (work) => database.snapshot(work),
@@ -167,9 +180,42 @@ export class SimulatedProcess {
       read: (target, request) => this.through(world.read(providerOf(target), request)),
       upload: (target, request) => this.through(world.read(providerOf(target), request)),
       // A dead process sends nothing more; a frozen one sends when it thaws, if it may then.
-      submit: (target, request, maySend) =>
-        this.through(world.submit(providerOf(target), request, () => !this.dead && this.frozen === null && maySend())),
+      submit: async (target, request, maySend) => {
+        const may = () => this.isRunning && maySend() && this.noteLeft(request);
+        const answer = await this.through(world.submit(providerOf(target), request, may));
+        void this.noteTold(providerOf(target), request, answer);
+        return answer;
+      },
     };
+  }
+
+  /** Bytes leave now: others may judge the attempt from the last instant on that its row names. */
+  private noteLeft({ body }: ProviderRequest): true {
+    const { world, database } = this.around;
+    const { tag, prompt } = body as { tag: string; prompt: string };
+    const nowMs = this.deps.clock.nowMs();
+    void database
+      .read((tx) => loadAttempts(tx, prompt))
+      .then((rows) => {
+        const row = rows.find(({ id }) => id === tag);
+        if (!row) world.broken.push(`${tag} left before its row was committed`);
+        else if (nowMs > row.sendByMs)
+          world.broken.push(`${tag} left ${nowMs - row.sendByMs} ms later than its row allows`);
+      });
+    return true;
+  }
+
+  /** The answer is in the hands of a process that runs: from here on its task must not be lost. */
+  private async noteTold(provider: string, { body }: ProviderRequest, answer: Answer): Promise<void> {
+    const { world, clock, database, storeDown } = this.around;
+    const id = answer.kind === 'answered' ? (answer.response.body as { task?: string } | null)?.task : undefined;
+    const task = world.tasks.find((one) => one.provider === provider && one.id === id);
+    if (!task) return;
+    if ((body as { tag: string }).tag !== task.tag) task.contested = true;
+    const told = { process: this, atMs: clock.monotonicMs(), storeDown: storeDown() };
+    const job = await database.read((tx) => loadJob(tx, task.videoId));
+    const held = job?.leaseOwner === this.deps.processId;
+    task.told.push({ ...told, held, leaseToken: job?.leaseToken ?? 0 });
   }
 
   private downloads(): Downloads {
@@ -182,7 +228,10 @@ export class SimulatedProcess {
             const task = world.videoOf(address);
             if (!task) return { kind: 'gone' as const, detail: 'HTTP 404' };
             const fault = world.spoil();
-            if (fault === 'html' || fault === 'short') return await writeClip(part, fault === 'html' ? 0 : 1, task.id);
+            if (fault === 'html' || fault === 'short') {
+              task.fetches.bad += 1;
+              return await writeClip(part, fault === 'html' ? 0 : 1, task.id);
+            }
             if (fault !== null) return { kind: fault, detail: fault };
             return await writeClip(part, task.seconds, task.id);
           })(),
@@ -199,6 +248,7 @@ export class SimulatedProcess {
         return partFile(place(name), this);
       },
       read: () => Readable.from([]),
+      look: async () => null,
       remove: async (name) => rmSync(place(name), { force: true }),
       list: async (below) => {
         if (!existsSync(place(below))) return [];
@@ -210,7 +260,17 @@ export class SimulatedProcess {
 
   /** Whether effects of this process still happen. */
   get isDead(): boolean {
-    return this.dead;
+    return this.died !== null;
+  }
+
+  /** When it died, by the monotonic clock; null while it lives. */
+  get diedAtMs(): number | null {
+    return this.died;
+  }
+
+  /** When it was frozen last. */
+  get frozenAtMs(): number | null {
+    return this.froze;
   }
 }
 

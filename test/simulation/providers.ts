@@ -10,6 +10,9 @@ import { HOUR_MS, MINUTE_MS } from '../../src/ground/time.ts';
 import { collectRateCards, type RateCards } from '../../src/pricing/cards.ts';
 import { parseRateCard } from '../../src/pricing/rate-card.ts';
 
+/** From the end of a task on its file can be had so long. */
+export const LINK_LIFE_MS = HOUR_MS;
+
 export interface Traits {
   readonly id: string;
   /** Keeps our tag, refuses it a second time, and finds a task by it. */
@@ -100,7 +103,7 @@ function makeProvider(traits: Traits): AnyProvider {
       { model: 'kling-v3', task: 'text_to_video', resolutions: ['720p'], sound: 'never', takes: {}, upstream: 'k3' },
     ],
     media: {},
-    linkLifeMs: HOUR_MS,
+    linkLifeMs: LINK_LIFE_MS,
     ...(traits.replays && { keyReplay: { afterMs: MINUTE_MS, withinMs: 5 * MINUTE_MS } }),
     submit: {
       request: ({ attemptId, request, webhookUrl }) => ({

@@ -6,6 +6,7 @@ import type { RequestRouting } from '../../src/routing/policy.ts';
 import { statement, type Tx } from '../../src/store/database.ts';
 import { jobs } from '../../src/store/schema.ts';
 import { Chance } from './chance.ts';
+import type { LostClips } from './lost.ts';
 import { Scenario } from './scenario.ts';
 import { capTenant } from './stage.ts';
 import type { Weather } from './world.ts';
@@ -19,6 +20,9 @@ export interface SimulationResult {
   readonly kills: number;
   readonly jobs: number;
   readonly tasks: number;
+  /** Of the tasks those that were made as ordered, and how many of their clips nobody could have had, by the reason. */
+  readonly made: number;
+  readonly excused: LostClips['excused'];
 }
 
 /** A job lives six hours at most, a little more where the wall clock was set back: what has not ended by then never does. */
@@ -86,6 +90,7 @@ class Simulation {
       if (this.toCome === 0 && this.steps % ASK_END_EVERY === 0 && (await this.allEnded())) break;
     }
     faults.push(...(await scenario.faults()));
+    const { made, excused } = await scenario.lost();
     return {
       seed,
       faults: [...new Set(faults)],
@@ -93,6 +98,8 @@ class Simulation {
       kills: this.kills,
       jobs: scenario.admitted.length,
       tasks: scenario.world.tasks.length,
+      made,
+      excused,
     };
   }
 
@@ -102,7 +109,7 @@ class Simulation {
     const within = (ms: number): number => chance.between(0, ms);
     for (let count = chance.between(1, 4); count > 0; count -= 1) this.at(within(2 * MINUTE_MS), () => this.request());
     for (let count = chance.between(0, 2); count > 0; count -= 1) this.at(within(6 * MINUTE_MS), () => this.restart());
-    if (chance.happens(0.5)) this.crashIn = chance.between(1, 8);
+    if (chance.happens(0.5)) this.crashIn = chance.between(1, 16);
     if (chance.happens(0.2)) this.at(within(3 * MINUTE_MS), () => this.freezeOne());
     if (chance.happens(0.2)) this.at(within(5 * MINUTE_MS), () => this.scenario.clock.jump(this.jumpMs()));
     if (chance.happens(0.2)) {
@@ -152,6 +159,7 @@ class Simulation {
   private async cancel(videoId: string): Promise<void> {
     const { running } = this.scenario;
     if (!running) return;
+    this.scenario.cancelled.add(videoId);
     try {
       await requestCancel(running.deps, videoId);
       running.worker.wake(videoId);

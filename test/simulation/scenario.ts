@@ -11,6 +11,7 @@ import type { AttemptRow, EntryRow, JobRow } from '../../src/store/schema.ts';
 import type { KeyReplayRow } from '../../src/store/schema-resend.ts';
 import { Chance } from './chance.ts';
 import { faultsAtEnd, faultsOfBooks } from './invariants.ts';
+import { type LostClips, lostClips } from './lost.ts';
 import { SimulatedProcess, type Surroundings } from './process.ts';
 import { addTenant, admissionFor, deliverHook, giveBack, type Place, takePlace } from './stage.ts';
 import { VirtualClock } from './virtual-clock.ts';
@@ -37,6 +38,7 @@ export interface ScenarioOptions {
   readonly makeWorld?: (clock: VirtualClock, chance: Chance, weather: Weather) => World;
   readonly publicUrl?: string | null;
   readonly doubtMs?: number;
+  readonly leaseMs?: number;
   readonly seed?: number;
 }
 
@@ -52,8 +54,12 @@ export class Scenario {
   /** Set by a test: called at every crossing of a seam. */
   onCross: (process: SimulatedProcess) => void = () => {};
   storeDown = false;
+  /** Writes that the store itself has refused so far. */
+  refusals = 0;
   /** The videos that were promised, in the order in which their holds were committed. */
   readonly admitted: string[] = [];
+  /** Videos that their tenant has wished to cancel. */
+  readonly cancelled = new Set<string>();
   private readonly place: Place;
   private readonly around: Surroundings;
   private stirred = 0;
@@ -69,7 +75,7 @@ export class Scenario {
     this.world = make(this.clock, chance.split(), weather);
     this.world.onCall = (hook, taskId) => {
       const { running } = this;
-      if (running) void deliverHook(running, hook, taskId);
+      if (running) void this.deliver(running, hook, taskId);
     };
     this.around = {
       clock: this.clock,
@@ -81,15 +87,24 @@ export class Scenario {
       settings: {
         firstPollMs: 5 * SECOND_MS,
         doubtMs: options.doubtMs ?? 60 * MINUTE_MS,
-        leaseMs: MINUTE_MS,
+        leaseMs: options.leaseMs ?? MINUTE_MS,
         retentionMs: 30 * 24 * 60 * MINUTE_MS,
         publicUrl: options.publicUrl ?? null,
         storePrompts: true,
       },
       storeDown: () => this.storeDown,
       stir: () => this.stir(),
+      refused: () => {
+        this.refusals += 1;
+      },
       cross: (process) => this.onCross(process),
     };
+  }
+
+  private async deliver(process: SimulatedProcess, hook: string, taskId: string): Promise<void> {
+    const accepted = await deliverHook(process, hook, taskId);
+    const task = this.world.tasks.find(({ id }) => id === taskId);
+    if (accepted && task?.hook === hook) task.announced = true;
   }
 
   static async open(options: ScenarioOptions = {}): Promise<Scenario> {
@@ -208,7 +223,20 @@ export class Scenario {
     const { database, world, admitted } = this;
     const { folder } = this.place;
     const now = [...world.broken, ...(await this.faultsOfBooks())];
-    return ended ? [...now, ...(await faultsAtEnd(database, world, { folder, admitted }))] : now;
+    if (!ended) return now;
+    const atEnd = await faultsAtEnd(database, world, { folder, admitted });
+    return [...now, ...atEnd, ...(await this.lost()).faults];
+  }
+
+  /** What became of the clips that were made, once all jobs have ended. */
+  async lost(): Promise<LostClips> {
+    const { world, cancelled, clock } = this;
+    return await this.database.read((tx) => lostClips(tx, world, { cancelled, clock }));
+  }
+
+  /** The folder with the store and the videos. */
+  get folder(): string {
+    return this.place.folder;
   }
 
   /** What the audit says; what it said before while no commit has changed a row since, for it looks at rows alone. */

@@ -172,19 +172,26 @@ export function admissionFor(
   };
 }
 
-/** A provider's call, as the front door takes it: it names a task and wakes the job. Lost when the store is down. */
+/**
+ * A provider's call, as the front door takes it: it names a task and wakes the job. True when the call was accepted for
+ * an attempt whose task was still looked for. Lost when the store is down.
+ */
 export async function deliverHook(
   { deps, worker }: Pick<SimulatedProcess, 'deps' | 'worker'>,
   hook: string,
   taskId: string,
-): Promise<void> {
+): Promise<boolean> {
   const digest = digestOf(hook.split('/').at(-1) ?? '');
   try {
     const attempt = await deps.database.read((tx) => attemptOfHook(tx, digest));
-    if (!attempt) return;
-    if (attempt.taskId === null) await deps.database.write((tx) => noteAnnouncedTask(tx, attempt.id, taskId));
+    if (!attempt) return false;
+    const { state, handle, endedAtMs } = attempt;
+    const isLookedFor = handle === null && (state === 'submitting' || state === 'in_doubt' || state === 'failed');
+    if (isLookedFor) await deps.database.write((tx) => noteAnnouncedTask(tx, attempt.id, taskId));
     worker.wake(attempt.jobId);
+    return isLookedFor && endedAtMs === null;
   } catch {
     // The provider calls once, and the call is lost.
+    return false;
   }
 }

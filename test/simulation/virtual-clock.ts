@@ -13,6 +13,10 @@ export class VirtualClock implements Clock {
   private wallMs = Date.UTC(2026, 10, 21, 23, 50);
   private elapsedMs = 0;
   private numbers = 0;
+  /** Whether the wall clock was ever set ahead. */
+  wasSetAhead = false;
+  /** Whether it was ever set back. */
+  wasSetBack = false;
   private readonly timers = new TinyQueue<Timer>([], (a, b) => a.dueMs - b.dueMs || a.number - b.number);
 
   nowMs(): number {
@@ -52,5 +56,7 @@ export class VirtualClock implements Clock {
   /** Moves the wall clock alone. */
   jump(ms: number): void {
     this.wallMs += ms;
+    if (ms > 0) this.wasSetAhead = true;
+    else this.wasSetBack = true;
   }
 }

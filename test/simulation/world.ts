@@ -3,7 +3,8 @@ import type { ProviderRequest } from '../../providers/contract.ts';
 import { SECOND_MS } from '../../src/ground/time.ts';
 import type { Answer } from '../../src/wire/call.ts';
 import type { Chance } from './chance.ts';
-import { TRAITS, type Traits } from './providers.ts';
+import type { Told } from './lost.ts';
+import { LINK_LIFE_MS, TRAITS, type Traits } from './providers.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** What really is at a provider: the truth about buying twice and about the bill. */
@@ -21,6 +22,14 @@ export interface WorldTask {
   readonly missingUrl: boolean;
   stopped: boolean;
   charged: boolean;
+  /** The answers that named it, as they reached processes. */
+  readonly told: Told[];
+  /** An answer has named it to somebody whose task it is not. */
+  contested: boolean;
+  /** Its provider called while it was looked for, and the call was accepted. */
+  announced: boolean;
+  /** How fetching its file went: what came whole and was not as ordered, and when it was tried first and last. */
+  readonly fetches: { bad: number; firstAtMs: number | null; lastAtMs: number };
 }
 
 /** How rough the weather of a seed is: how often each thing goes wrong. */
@@ -95,7 +104,11 @@ export class World {
 
   /** The video behind an address of ours; null for one that is dead. */
   videoOf(address: string): WorldTask | null {
-    return this.tasks.find((task) => address === `https://files.example/${task.id}.mp4`) ?? null;
+    const task = this.tasks.find(({ id }) => address === `https://files.example/${id}.mp4`);
+    if (!task) return null;
+    task.fetches.firstAtMs ??= this.clock.monotonicMs();
+    task.fetches.lastAtMs = this.clock.monotonicMs();
+    return this.clock.monotonicMs() <= task.readyAtMs + LINK_LIFE_MS ? task : null;
   }
 
   /** How long a file that is being fetched takes to come, in milliseconds. */
@@ -111,6 +124,11 @@ export class World {
 
   hasEnded(task: WorldTask): boolean {
     return task.stopped || (task.end !== 'never' && this.clock.monotonicMs() >= task.readyAtMs);
+  }
+
+  /** Whether reads of the task tell how it is, and where its file lies. */
+  tells({ vanished, missingUrl }: WorldTask): boolean {
+    return !vanished && !missingUrl;
   }
 
   private async readFault(): Promise<Answer> {
@@ -160,6 +178,10 @@ export class World {
       missingUrl: chance.happens(weather.taskStrange / 2),
       stopped: false,
       charged: end === 'made' || (end === 'failed' && this.chargesFailure(traits)),
+      told: [],
+      contested: false,
+      announced: false,
+      fetches: { bad: 0, firstAtMs: null, lastAtMs: 0 },
     };
     this.tasks.push(task);
     if (traits.calls && hook !== null && end !== 'never') {

@@ -33,6 +33,17 @@ describe('a file', () => {
     expect(await textOf(files, { start: 8, end: 99 })).toBe('89');
   });
 
+  it('is looked at without being read: how long it is, and whether it has changed since', async () => {
+    const { files } = await openFiles();
+    expect(await files.look(NAME)).toBeNull();
+    await save(files, 'frames');
+    const look = await files.look(NAME);
+    expect(look).toEqual({ bytes: 6, changedAtMs: expect.any(Number) });
+    expect(await files.look(NAME)).toEqual(look);
+    await save(files, 'other frames');
+    expect(await files.look(NAME)).toMatchObject({ bytes: 12 });
+  });
+
   it('that is discarded leaves nothing behind', async () => {
     const { files } = await openFiles();
     const part = await files.create(NAME);

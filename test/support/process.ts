@@ -51,7 +51,9 @@ export async function spawnGateway(environment: Record<string, string>): Promise
 export async function spawnSandbox(environment: Record<string, string>): Promise<{
   readonly urls: Readonly<Record<string, string>>;
   /** The tasks that one of them was asked to make. */
-  tasks(id: string): Promise<{ id: string; tag: string | null; request: Record<string, unknown> }[]>;
+  tasks(
+    id: string,
+  ): Promise<{ id: string; tag: string | null; request: Record<string, unknown>; fault: string | null }[]>;
   orderFault(id: string, fault: string, times?: number): Promise<void>;
 }> {
   const { url } = await spawnProgram(['dist/src/sandbox/main.js'], environment);

@@ -30,6 +30,10 @@ export class MemoryFiles implements Files {
     return Readable.from([this.of(name)]);
   }
 
+  async look(name: string): ReturnType<Files['look']> {
+    return this.bytes.has(name) ? { bytes: this.of(name).length, changedAtMs: 0 } : null;
+  }
+
   async remove(name: string): Promise<void> {
     this.bytes.delete(name);
   }

@@ -29,10 +29,10 @@ export async function replayEach(stage: Stage, options: StageOptions, policy: Te
   const past = await database.snapshot((tx) => readPast(tx, all, async () => {}));
   const tenant = { policy: policyOf(options), maxPriceMicros: null, markupPercent: '0', concurrency: null };
   const rules = { policy, pricedAtMs: null, packageId: null, limits: {}, seed: 1 };
-  const slotsOf = (offer: Offer): number => worker.conditionsOf(offer).slots;
   const laneOfOffer = (offer: Offer) => {
     const account = deps.accounts.get(offer.account);
-    return { lane: account ? laneOf(account, offer.model) : offer.account, slots: slotsOf(offer) };
+    if (!account) throw new Error(`there is no account ${offer.account}`);
+    return { lane: laneOf(account, offer.model), slots: worker.outlook.slotsGiven(account) };
   };
   const ground = { sellers, cards: deps.cards, nowMs, tenantOf: () => tenant, laneOf: laneOfOffer };
   const under = underRules(past.requests, rules, ground);
@@ -54,11 +54,7 @@ export async function serveReplays(stage: Stage): Promise<{ readonly url: string
   const jobs = { ...deps, database: stage.database };
   const packs = { sellers: (all: typeof sellers) => all, refresh: async () => {} };
   const app = new Hono<Env>();
-  mount(
-    app,
-    '/admin/v1',
-    replayAdminRoutes({ jobs, sellers, packs, conditionsOf: (offer) => worker.conditionsOf(offer) }),
-  );
+  mount(app, '/admin/v1', replayAdminRoutes({ jobs, sellers, packs, worker }));
   const server = createAdaptorServer({ fetch: app.fetch, createServer }) as Server;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {

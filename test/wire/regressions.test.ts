@@ -33,7 +33,7 @@ it('a sender that hangs up behind its last byte, while the disk is slow, does no
 it('a file that is announced as too large, and is there at once, does not end the process', async () => {
   const server = await startRudeServer(bytes(Buffer.alloc(50_000)));
   const part = { path: '', write: async () => {}, finish: async () => {}, discard: async () => {} };
-  expect((await new Downloader(exempt(server.url)).download(server.url, part, 49_999)).kind).toBe('broken');
+  expect((await new Downloader(exempt(server.url)).download(server.url, part, 49_999)).kind).toBe('too_large');
   await new Promise((resolve) => setImmediate(resolve));
 });
 

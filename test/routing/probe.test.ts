@@ -1,0 +1,56 @@
+/** When a job may try a half-open circuit: only after a sign that the account answers, or when no money can be lost by it. */
+import { describe, expect, it } from 'vitest';
+import { type FreeRead, holdingOf, type Signs } from '../../src/routing/probe.ts';
+
+const OPEN_MS = 30_000;
+const OPENED_AT = 1_000_000;
+const halfOpen = { circuit: 'half_open', openedAtMs: OPENED_AT, certain: false } as const;
+const at = (second: number): number => OPENED_AT + second * 1_000;
+const read = (second: number, answer: FreeRead['answer'], findable = false): FreeRead => {
+  return { askedAtMs: at(second), answer, findable };
+};
+const holding = (signs: Partial<Signs>, second = 40, health: Parameters<typeof holdingOf>[0] = halfOpen) =>
+  holdingOf(health, { answeredAtMs: null, read: null, ...signs }, { nowMs: at(second), openMs: OPEN_MS });
+
+describe('a half-open circuit', () => {
+  it.each([
+    ['nothing is known since it opened', {}, 'reads first'],
+    ['a read of before it opened', { read: read(-1, 'good') }, 'reads first'],
+    ['a read since then was answered', { read: read(35, 'good') }, 'job'],
+    ['a task was taken or read since then', { answeredAtMs: at(1) }, 'job'],
+    ['a task was taken before', { answeredAtMs: at(0) }, 'reads first'],
+    ['the read was not answered', { read: read(35, 'silent') }, 'waits'],
+    ['the read was not answered, half a minute ago', { read: read(10, 'silent') }, 'reads first'],
+    ['nothing can be read, and a task could not be found', { read: read(35, 'none') }, 'waits'],
+    ['nothing can be read, but a task could be found', { read: read(35, 'none', true) }, 'job'],
+    ['a task could be found, but reads are not answered', { read: read(35, 'silent', true) }, 'waits'],
+  ] as const)('%s: %j: %s', (_, signs, then) => {
+    const held = holding(signs);
+    expect(held === null ? 'job' : held.wantsRead ? 'reads first' : 'waits').toBe(then);
+    // In the end a job goes there whatever is known: it may be the reads alone that are broken.
+    expect(holding(signs, 600)).toBeNull();
+  });
+
+  it('that nothing can be read of is tried when all that opened it were refusals for certain', () => {
+    expect(holding({ read: read(35, 'none') }, 40, { ...halfOpen, certain: true })).toBeNull();
+    expect(holding({ read: read(35, 'silent') }, 40, { ...halfOpen, certain: true })).not.toBeNull();
+  });
+
+  it('says what it waits for, and until when', () => {
+    expect(holding({ read: read(35, 'silent') })).toEqual({
+      reason: 'circuit open: the account does not answer free reads, the next one in 25 s',
+      untilMs: at(65),
+      wantsRead: false,
+    });
+    expect(holding({ read: read(35, 'none') })).toEqual({
+      reason: 'circuit open for another 560 s: a task there could not be found again',
+      untilMs: at(600),
+      wantsRead: false,
+    });
+  });
+
+  it('alone is held: one that is open or closed is not asked', () => {
+    expect(holding({}, 40, { circuit: 'open', openedAtMs: OPENED_AT, certain: false })).toBeNull();
+    expect(holding({}, 40, { circuit: 'closed', openedAtMs: null, certain: false })).toBeNull();
+  });
+});
