@@ -45,8 +45,8 @@ describe('reelay spend', () => {
   it.each([
     [['spend', '--by', 'colour'], /group_by/],
     [['spend', '--csv', '--from', 'never'], /expected a day/],
-    [['spend', '--tenant', 'nobody'], /no such tenant/],
-    [['bill', 'nobody', '--csv'], /no such tenant/],
+    [['spend', '--tenant', 'nobody'], /no tenant 'nobody'/],
+    [['bill', 'nobody', '--csv'], /no tenant 'nobody'/],
   ])('%j fails, and says why', async (words, message) => {
     expect(await run(...words)).toMatchObject({ code: 1, stderr: expect.stringMatching(message) });
   });

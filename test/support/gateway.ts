@@ -90,12 +90,15 @@ export async function createVideo(gateway: TestGateway, body: Record<string, unk
 
 /** The video once it has ended. */
 export async function endOf(gateway: Pick<TestGateway, 'fetch'>, id: string, withinMs?: number): Promise<ShownVideo> {
+  let text = '';
   return await until(
     `the end of ${id}`,
     async () => {
-      const video = (await (await gateway.fetch(`/v1/videos/${id}`)).json()) as ShownVideo;
+      text = await (await gateway.fetch(`/v1/videos/${id}`)).text();
+      const video: ShownVideo = JSON.parse(text);
       return video.status === 'completed' || video.status === 'failed' ? video : null;
     },
     withinMs,
+    () => text,
   );
 }

@@ -58,7 +58,7 @@ export function jobRow(change: Partial<JobRow> = {}): JobRow {
     audio: false,
     request: '{}',
     presentation: '{}',
-    decision: '{}',
+    decision: JSON.stringify({ candidates: [], hold: '0', markup: '0', warnings: [] }),
     holdMicros: micros(1_000_000n),
     settledMicros: micros(0n),
     provider: null,
