@@ -6,6 +6,7 @@ import { loadAttempts, loadJob } from '../jobs/rows.ts';
 import { entriesOfJob } from '../ledger/account.ts';
 import { audit } from '../ledger/audit.ts';
 import { readDecision, showDecision } from '../routing/decision.ts';
+import { showChoice } from '../routing/explain.ts';
 import { bodyOf, toSeconds } from './admin-shapes.ts';
 import type { Ctx, FrontDeps } from './context.ts';
 import type { Route } from './route-table.ts';
@@ -93,6 +94,7 @@ async function showJob(deps: FrontDeps, c: Ctx): Promise<Response> {
       price_usd: toUsdNumber(attempt.priceMicros),
       priced_by: `${attempt.card} ${attempt.rate}`,
       usage: attempt.usage === null ? null : JSON.parse(attempt.usage),
+      choice: showChoice(attempt.choice),
       failure: attempt.failureKind,
       detail: attempt.failureDetail,
       created_at: toSeconds(attempt.createdAtMs),

@@ -76,3 +76,16 @@ export const quoteSchema = z
     cards: z.array(cardQuoteSchema).optional().meta({ description: 'With `card` or `all_cards`: cheapest first.' }),
   })
   .meta({ id: 'Quote' });
+
+const weighedSchema = z.object({
+  ...{ provider: z.string(), account: z.string(), model: z.string(), price_usd: dollars, score },
+  chosen: z.boolean(),
+  reason: z.string().nullable().meta({ description: 'Why it did not come into question; null: its score decided.' }),
+});
+const chosenSchema = z.array(weighedSchema).nullable().meta({
+  description: 'What stood against what when the attempt was given its slot: the job was scored again while it waited.',
+});
+/** The decision at admission, and what was chosen since. */
+export const routeSchema = quoteSchema
+  .extend({ attempts: z.array(videoSchema.shape.attempts.element.extend({ choice: chosenSchema })) })
+  .meta({ id: 'Route' });

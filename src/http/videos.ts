@@ -7,6 +7,7 @@ import { markDeleted, videoName } from '../jobs/close.ts';
 import { hasEnded } from '../jobs/job.ts';
 import { attemptsOfJobs, listJobs, loadAttempts, loadJob } from '../jobs/rows.ts';
 import { readDecision, showDecision } from '../routing/decision.ts';
+import { showChoice } from '../routing/explain.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
 import { serveContent } from './content.ts';
 import type { Ctx, FrontDeps } from './context.ts';
@@ -17,7 +18,7 @@ import { quote, quoteQuery } from './quote.ts';
 import { type Route, readQuery } from './route-table.ts';
 import { SavedFiles } from './saved-files.ts';
 import { showVideo, type VideoObject, videoSchema } from './video-object.ts';
-import { deletedSchema, derivedSchema, listQuery, listSchema, quoteSchema } from './video-shapes.ts';
+import { deletedSchema, derivedSchema, listQuery, listSchema, quoteSchema, routeSchema } from './video-shapes.ts';
 
 /** The routes of `/v1/videos`, static paths first. */
 export function videoRoutes(deps: FrontDeps): Route[] {
@@ -107,7 +108,7 @@ export function videoRoutes(deps: FrontDeps): Route[] {
       method: 'get',
       path: '/videos/{video_id}/route',
       summary: 'The decision behind a video: every candidate, its dollars, its reason; and the attempts',
-      answer: quoteSchema.extend({ attempts: videoSchema.shape.attempts }),
+      answer: routeSchema,
       handle: (c) => route(deps, c),
     },
     {
@@ -196,7 +197,9 @@ async function route(deps: FrontDeps, c: Ctx): Promise<Response> {
   const { id, model, task, resolution, seconds, audio } = job;
   const request = { id, model, task, resolution, seconds, generate_audio: audio };
   const decision = showDecision(readDecision(job.decision), 'tenant');
-  return c.json({ request, ...decision, attempts: show(deps, job, attempts).attempts });
+  const shown = show(deps, job, attempts).attempts;
+  const chosen = attempts.map(({ choice }, index) => ({ ...shown[index], choice: showChoice(choice) }));
+  return c.json({ request, ...decision, attempts: chosen });
 }
 
 function unsupported(): never {

@@ -2,6 +2,7 @@ import { present } from '../ground/assert.ts';
 import { SECOND_MS } from '../ground/time.ts';
 import type { Option } from '../routing/choose.ts';
 import { readDecision, routeOf, type StoredCandidate } from '../routing/decision.ts';
+import { writeChoice } from '../routing/explain.ts';
 import type { Waiter } from '../routing/fair.ts';
 import { type Tx, Undo } from '../store/database.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
@@ -9,7 +10,7 @@ import { failJob, requestOf } from './close.ts';
 import { type Deps, ENDED, type StepResult } from './deps.ts';
 import { type AttemptHook, makeHook } from './hook.ts';
 import { prepareMedia } from './media.ts';
-import type { Slots } from './queue.ts';
+import type { Grant, Slots } from './queue.ts';
 import { keepSubmission } from './resend.ts';
 import { insertAttempt, takeSlot, updateJob } from './rows.ts';
 import { recordUnprepared, SEND_WITHIN_MS, submissionOf, submitAttempt } from './submit.ts';
@@ -42,10 +43,9 @@ export async function dispatchJob(
   const candidate = candidateOf(job, grant.option);
   const media = await prepareMedia(deps, requestOf(job), account);
   const attempt = newAttempt(deps, job, candidate, {
-    lane: grant.option.lane,
     number: past.length + 1,
     hook,
-    lapsing: grant.lapsing,
+    grant,
   });
   // Its media may have taken minutes to bring there: a process that was told to stop meanwhile buys nothing more.
   if (deps.stopping?.aborted) return waitsOn(deps, waiter);
@@ -104,7 +104,7 @@ function newAttempt(
   deps: Deps,
   job: JobRow,
   candidate: StoredCandidate,
-  { lane, number, hook, lapsing }: { lane: string; number: number; hook: AttemptHook | null; lapsing: bigint },
+  { number, hook, grant }: { number: number; hook: AttemptHook | null; grant: Grant },
 ): AttemptRow {
   const nowMs = deps.clock.nowMs();
   const card = present(candidate.card, 'the card of a candidate in the route');
@@ -115,7 +115,7 @@ function newAttempt(
     state: 'submitting',
     provider: candidate.provider,
     account: candidate.account,
-    lane,
+    lane: grant.option.lane,
     model: candidate.model,
     upstream: present(candidate.upstream, 'the upstream name of a candidate in the route'),
     costMicros: present(candidate.cost, 'the cost of a candidate in the route'),
@@ -130,7 +130,8 @@ function newAttempt(
     slotHeld: true,
     hookTokenDigest: hook?.digest ?? null,
     announcedTaskId: null,
-    lapsingUnits: lapsing,
+    lapsingUnits: grant.lapsing,
+    choice: writeChoice(grant.weighed),
     failureKind: null,
     failureDetail: null,
     againAtMs: null,

@@ -1,5 +1,6 @@
 import { sumMicros } from '../ground/money.ts';
 import { SECOND_MS } from '../ground/time.ts';
+import type { Weighed } from '../routing/explain.ts';
 import {
   type LaneOption,
   type Place,
@@ -25,6 +26,8 @@ export interface Grant {
   readonly panic: boolean;
   /** Billionths of prepaid units that it would draw only because they lapse otherwise. */
   readonly lapsing: bigint;
+  /** What stood against what when it was dealt. */
+  readonly weighed: readonly Weighed[];
 }
 
 /** Where the steps of jobs ask for slots. */
@@ -230,9 +233,10 @@ export class SlotQueue implements Slots {
     if (this.lines.size === 0) return;
     if (this.places) this.places.changed = true;
     const state = this.state();
-    for (const { waiter, option, panic, lapsing } of planQueue(state, true).grants) {
+    for (const dealt of planQueue(state, true).grants) {
+      const { waiter, option, panic } = dealt;
       this.exit(waiter.jobId);
-      this.grants.set(waiter.jobId, { waiter, option, slots: state.laneOf(option).slots, panic, lapsing });
+      this.grants.set(waiter.jobId, { ...dealt, slots: state.laneOf(option).slots });
       if (panic) this.deps.log.warn('no provider is healthy', { video: waiter.jobId, account: option.account });
       this.onGrant(waiter.jobId);
     }

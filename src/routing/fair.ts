@@ -6,6 +6,7 @@
 import { type Micros, sumMicros, ZERO_MICROS } from '../ground/money.ts';
 import { SECOND_MS } from '../ground/time.ts';
 import { type Choice, choose, type Option } from './choose.ts';
+import { type Weighed, weigh } from './explain.ts';
 import type { Choosing } from './route.ts';
 import type { Conditions } from './score.ts';
 import { byAge, type Turn, Turns, unplacedIn, type Wait } from './turns.ts';
@@ -71,6 +72,8 @@ export interface Plan {
     readonly option: LaneOption;
     readonly panic: boolean;
     readonly lapsing: bigint;
+    /** What stood against what when it was dealt. */
+    readonly weighed: readonly Weighed[];
   }[];
   /** The places of those that wait on; a job that nothing may be sent for now has none. */
   readonly places: ReadonlyMap<string, Place>;
@@ -152,16 +155,23 @@ function settle(plan: Planning, turn: Turn, { lane, moved, ...wait }: Wait): voi
 }
 
 /** What scores best for the job by now, behind those who have a place; at first sight also behind its own tenant's. */
-function chooseNow({ state, counts }: Planning, { line, waiter, wait }: Turn): Choice<LaneOption> | null {
-  return choose(waiter.options, choosingNow(waiter, state.nowMs), (option) =>
-    conditionsNow(state, counts, option, wait ? 0 : unplacedIn(line, option.lane)),
-  );
+function chooseNow(plan: Planning, turn: Turn): Choice<LaneOption> | null {
+  const { options } = turn.waiter;
+  return choose(options, choosingNow(turn.waiter, plan.state.nowMs), conditionsAt(plan, turn));
 }
 
+const conditionsAt =
+  ({ state, counts }: Planning, { line, wait }: Turn) =>
+  (option: LaneOption): Conditions =>
+    conditionsNow(state, counts, option, wait ? 0 : unplacedIn(line, option.lane));
+
 /** Gives the job the slot that it has chosen; false when there is none for it now. */
-function grant({ counts, free, grants, state }: Planning, { line, waiter }: Turn, chosen: Choice<LaneOption>): boolean {
+function grant(plan: Planning, turn: Turn, chosen: Choice<LaneOption>): boolean {
+  const { counts, free, grants, state } = plan;
+  const { line, waiter } = turn;
   const { option, conditions, score, panic, lapsing } = chosen;
   if (score.slotSeconds > 0 || line.tasks >= line.tasksMax) return false;
+  const weighed = weigh(waiter.options, choosingNow(waiter, state.nowMs), conditionsAt(plan, turn), option);
   const lane = laneCounts(state, counts, option);
   lane.taken += 1;
   if (lane.taken >= lane.slots) free.delete(option.lane);
@@ -170,7 +180,7 @@ function grant({ counts, free, grants, state }: Planning, { line, waiter }: Turn
   if (conditions.probe) counts.probed.add(option.offer);
   if (conditions.trial) counts.tried.add(option.account);
   counts.lapsing.set(option.account, (counts.lapsing.get(option.account) ?? 0n) + lapsing);
-  grants.push({ waiter, option, panic, lapsing });
+  grants.push({ waiter, option, panic, lapsing, weighed });
   return true;
 }
 

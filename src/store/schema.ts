@@ -173,6 +173,8 @@ export const attempts = sqliteTable(
     announcedTaskId: text('announced_task_id'),
     /** Billionths of prepaid units that it draws only because they would lapse: at full price it had gone elsewhere. */
     lapsingUnits: billionths('lapsing_units').notNull(),
+    /** What stood against what when it was given its slot, as JSON. */
+    choice: text('choice'),
     failureKind: text('failure_kind'),
     failureDetail: text('failure_detail'),
     /** From when on the job may ask this candidate again that has refused it; null: at once, or never. */

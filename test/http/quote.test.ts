@@ -53,6 +53,17 @@ async function onCard(body: object, query: string): Promise<ShownCardQuote> {
   return only;
 }
 
+interface Routed {
+  readonly attempts: readonly {
+    readonly choice: readonly {
+      readonly provider: string;
+      readonly price_usd: number;
+      readonly chosen: boolean;
+      readonly score: { readonly total: number };
+    }[];
+  }[];
+}
+
 async function refusal(body: object, query: string) {
   const answer = await post(`/v1/videos/quote${query}`, body);
   return { status: answer.status, ...(answer.body as unknown as { error: object }).error };
@@ -78,6 +89,19 @@ describe('a quote and the create that follows', () => {
     expect(route).toMatchObject({ hold_usd: quote.hold_usd, max_cost_usd: quote.max_cost_usd, route: quote.route });
     const ended = await endOf(gateway, created.id);
     expect(ended).toMatchObject({ status: 'completed', provider: first?.provider, usage: { cost: first?.price_usd } });
+    // What was chosen when there was a slot is told with the attempt, from the same numbers.
+    const { attempts } = (await (await gateway.fetch(`/v1/videos/${created.id}/route`)).json()) as unknown as Routed;
+    const [chosen, ...others] = attempts[0]?.choice ?? [];
+    expect(chosen).toMatchObject({
+      provider: first?.provider,
+      price_usd: first?.price_usd,
+      chosen: true,
+      reason: null,
+    });
+    expect(others.map(({ provider }) => provider).sort()).toEqual(quote.route.slice(1).sort());
+    for (const { chosen: also, score } of others) {
+      expect([also, score.total >= (chosen?.score.total ?? 0)]).toEqual([false, true]);
+    }
   });
 
   it('cost the same with a markup, which both round up once', async () => {

@@ -122,6 +122,7 @@ export function attemptRow(change: Partial<AttemptRow> = {}): AttemptRow {
     lapsingUnits: 0n,
     failureKind: null,
     failureDetail: null,
+    choice: null,
     againAtMs: null,
     readFailures: 0,
     troubledAtMs: null,
