@@ -28,7 +28,7 @@ export function printTable(head: readonly string[], rows: readonly (readonly (st
 /** `$0.355`: dollars as they come over the wire, with at least two decimals. */
 export function dollars(amount: number | null | undefined): string {
   if (amount === null || amount === undefined) return '-';
-  const text = amount.toFixed(6).replace(/0+$/, '');
+  const text = Math.abs(amount).toFixed(6).replace(/0+$/, '');
   const [whole, fraction = ''] = text.split('.');
-  return `$${whole}.${fraction.padEnd(2, '0')}`;
+  return `${amount < 0 ? '-' : ''}$${whole}.${fraction.padEnd(2, '0')}`;
 }

@@ -110,7 +110,7 @@ async function bill(tenant: string, options: BillOptions): Promise<void> {
   const answer = await call(adminAccess(options), 'GET', path);
   if (json) return printJson(answer);
   const { lines, total_usd: total, final, month: shown } = answer as unknown as BillAnswer;
-  const columns = ['model', 'task', 'resolution', 'videos', 'seconds'];
+  const columns = ['model', 'task', 'resolution', 'videos', 'seconds', 'cancelled'];
   printTable(
     [...columns, 'usd'],
     [

@@ -132,17 +132,18 @@ function billPage(bill: Bill): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Bill ${month}, ${escapeHtml(tenant.name)}</title><style>${STYLE}</style></head>
 <body><h1>Bill for ${month}</h1><p>${escapeHtml(tenant.name)} (${escapeHtml(tenant.id)})</p>${open}
-<table><thead><tr><th>Model<th>Task<th>Resolution<th class="n">Videos<th class="n">Seconds<th class="n">USD</tr></thead>
-<tbody>${lines.map(lineRow).join('')}</tbody><tfoot><tr><td colspan="5">Total</td>${total}</tr></tfoot></table>
+<table><thead><tr><th>Model<th>Task<th>Resolution<th class="n">Videos<th class="n">Seconds<th class="n">Cancelled<th class="n">USD</tr></thead>
+<tbody>${lines.map(lineRow).join('')}</tbody><tfoot><tr><td colspan="6">Total</td>${total}</tr></tfoot></table>
 <table><thead><tr><th>API key<th class="n">Videos<th class="n">USD</tr></thead>
 <tbody>${keys.map(keyRow).join('')}</tbody></table>
-<p>Videos count in the month in which they were ordered (UTC). Failed videos are free.</p></body></html>
+<p>Videos count in the month in which they were ordered (UTC). Failed videos are free;
+one that was cancelled after its provider had begun is charged.</p></body></html>
 `;
 }
 
-const lineRow = ({ model, task, resolution, videos, seconds, usd: amount }: Bill['lines'][number]): string =>
+const lineRow = ({ model, task, resolution, videos, seconds, cancelled, usd: amount }: Bill['lines'][number]): string =>
   `<tr><td>${escapeHtml(model)}<td>${escapeHtml(task)}<td>${escapeHtml(resolution)}<td class="n">${videos}` +
-  `<td class="n">${seconds}<td class="n">${usd(amount)}</tr>`;
+  `<td class="n">${seconds}<td class="n">${cancelled}<td class="n">${usd(amount)}</tr>`;
 
 const keyRow = ({ key, videos, usd: amount }: Bill['keys'][number]): string =>
   `<tr><td>${escapeHtml(key)}<td class="n">${videos}<td class="n">${usd(amount)}</tr>`;

@@ -56,7 +56,7 @@ describe('reelay bill', () => {
   it('is a table, and says when it is not final', async () => {
     const { code, stdout } = await run('bill', 'sandbox');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/kling-v3 │ text_to_video │ 720p +│ +1 │ +5 │ +\$0\.355/);
+    expect(stdout).toMatch(/kling-v3 │ text_to_video │ 720p +│ +1 │ +5 │ +0 │ +\$0\.355/);
     expect(stdout).toContain(`not final: ${month}`);
     expect(JSON.parse((await run('bill', 'sandbox', '--month', '2020-01', '--json')).stdout)).toMatchObject({
       final: true,
