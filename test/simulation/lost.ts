@@ -46,6 +46,8 @@ export interface LostClips {
 /** From the answer to its commit; longer only while the store takes no writes. */
 const IN_HAND_MS = 5 * SECOND_MS;
 const IN_HAND_IN_OUTAGE_MS = 2 * MINUTE_MS;
+/** The clock is set ahead by an hour or more, of which a process that runs makes up a little; doubt ends far sooner. */
+const AHEAD_MS = HOUR_MS / 2;
 /** Fetches that came whole and were not what was ordered, before a clip counts as lost. */
 const BAD_FILES = 8;
 /** Fetches go on until the address dies, the last ones so far apart. */
@@ -97,14 +99,15 @@ function knownBy(task: WorldTask, attempt: AttemptRow): string | null {
 
 function excuseOf(task: WorldTask, job: JobRow, attempt: AttemptRow, clock: VirtualClock): Excuse | null {
   const endedAtMs = job.endedAtMs ?? 0;
-  if (clock.wasSetAhead && endedAtMs >= Math.min(job.deadlineAtMs, attempt.createdAtMs + HOUR_MS)) return 'clock_ahead';
+  if (clock.wasSetAhead && endedAtMs >= Math.min(job.deadlineAtMs, attempt.createdAtMs + AHEAD_MS))
+    return 'clock_ahead';
   if (task.contested) return 'contested';
   if (task.fetches.bad >= BAD_FILES) return 'bad_file';
   const { firstAtMs, lastAtMs } = task.fetches;
   const linkEndsAtMs = task.readyAtMs + LINK_LIFE_MS;
-  if (clock.wasSetBack && firstAtMs !== null && firstAtMs >= linkEndsAtMs) return 'clock_back';
   // Only a file that was asked for in good time could not be had.
   const wasTried = firstAtMs !== null && firstAtMs < linkEndsAtMs - LINK_LIFE_MS / 2;
+  if (clock.wasSetBack && firstAtMs !== null && !wasTried) return 'clock_back';
   if (wasTried && lastAtMs >= linkEndsAtMs - FETCHES_APART_MS) return 'dead_link';
   if (knownBy(task, attempt) !== null) return null;
   if (task.told.length === 0) return task.hook === null ? 'unanswered' : 'call_lost';

@@ -15,7 +15,11 @@ export async function expectUnbroken(first: number, count: number): Promise<void
   const broken: string[] = [];
   for (let seed = first; seed < first + count && broken.length < BROKEN_MAX; seed += 1) {
     const { faults, jobs, tasks, kills, steps, ...clips } = await simulate(seed);
-    for (const fault of faults) broken.push(`${fault}: SIMULATION_FIRST=${seed} SIMULATION_SEEDS=1 npm run simulate`);
+    for (const fault of faults) {
+      const said = `${fault}: SIMULATION_FIRST=${seed} SIMULATION_SEEDS=1 npm run simulate`;
+      broken.push(said);
+      if (count >= SAY_EVERY) process.stdout.write(`${said}\n`);
+    }
     sum.jobs += jobs;
     sum.tasks += tasks;
     sum.made += clips.made;
