@@ -16,17 +16,21 @@ const NOT_BUILT: Readonly<Record<string, string>> = {
   REELAY_TRUST_PROXY: 'X-Forwarded-For is never believed; a proxy that is trusted is not supported yet',
 };
 
-/** Throws a ConfigError for a variable that would be passed over in silence although it was surely meant. */
-export function assertMeant(given: Given): void {
+/**
+ * Throws a ConfigError for a variable that would be passed over in silence although it was surely meant. `named`: the
+ * variables that the file reads, which may be called anything.
+ */
+export function assertMeant(given: Given, named: ReadonlySet<string> = new Set()): void {
   for (const [name, instead] of Object.entries(NOT_BUILT)) {
     if (given[name] !== undefined) throw new ConfigError(`${name}: ${instead}. Unset it to go on`);
   }
+  const loose = Object.fromEntries(Object.entries(given).filter(([name]) => !named.has(name)));
   for (const { settings } of PROVIDERS) {
     const { prefix, credentialVariables } = settings;
     if (credentialVariables.some((set) => set.every((name) => given[name] !== undefined))) continue;
-    assertWhole(given, credentialVariables);
+    assertWhole(loose, credentialVariables);
     const names = credentialVariables.flat();
-    const misspelt = [`${prefix}_API_KEY`, `${prefix}_KEY`].find((name) => given[name] !== undefined);
+    const misspelt = [`${prefix}_API_KEY`, `${prefix}_KEY`].find((name) => loose[name] !== undefined);
     if (misspelt !== undefined && !names.includes(misspelt)) {
       throw new ConfigError(
         `${misspelt}: there is no such variable; the credentials are ${describeSets(credentialVariables)}`,

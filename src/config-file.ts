@@ -18,9 +18,11 @@ export interface ConfigFile {
   readonly aliases: ModelAliases;
   /** What holds for every tenant whose own policy does not say otherwise. */
   readonly policy: TenantPolicy;
+  /** The variables that accounts name under `_ENV`. */
+  readonly named: ReadonlySet<string>;
 }
 
-export const NO_FILE: ConfigFile = { accounts: [], aliases: {}, policy: {} };
+export const NO_FILE: ConfigFile = { accounts: [], aliases: {}, policy: {}, named: new Set() };
 
 const webAddress = z
   .string()
@@ -77,7 +79,9 @@ export function readConfigFile(
     if (earlier < index) throw new ConfigError(`${at}.id: "${account.id}" is taken by accounts[${earlier}]`);
     return accountOf(account, at, environment, klingPackage);
   });
-  return { accounts: made, aliases, policy };
+  const credentials = accounts.flatMap((account) => Object.entries(account.credentials));
+  const named = new Set(credentials.filter(([key]) => key.endsWith('_ENV')).map(([, variable]) => variable));
+  return { accounts: made, aliases, policy, named };
 }
 
 function parseYaml(path: string): unknown {

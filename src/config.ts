@@ -135,10 +135,10 @@ export function readConfig(environment: Environment): Config {
     throw new ConfigError(`${name}: ${issue?.message} (${describeValue(name, given[name])})`);
   }
   const values = parsed.data;
-  assertMeant(given);
   const fromVariables = PROVIDERS.flatMap((provider) => accountOf(provider, given, values.KLING_PACKAGE));
   const path = values.REELAY_CONFIG;
   const file = path === undefined ? NO_FILE : readConfigFile(path, environment, values.KLING_PACKAGE);
+  assertMeant(given, file.named);
   const accounts = [...fromVariables, ...file.accounts];
   const twice = file.accounts.find(({ id }) => fromVariables.some((account) => account.id === id));
   if (twice) {
@@ -206,7 +206,7 @@ function isOurs(name: string): boolean {
     ...settings.credentialVariables.flat(),
     ...(settings.optionalVariables ?? []),
   ]);
-  return name in variables.shape || credentials.includes(name);
+  return Object.hasOwn(variables.shape, name) || credentials.includes(name);
 }
 
 /** A mistake in a secret is told by its length: its value has no place on a screen. */

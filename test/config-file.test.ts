@@ -46,6 +46,23 @@ policy: { fallback: cheaper }
   ]);
 });
 
+it.each<[credentials: string, environment: Record<string, string>]>([
+  ['provider: fal, credentials: { FAL_KEY_ENV: FAL_API_KEY }', { FAL_API_KEY: 'id:secret' }],
+  [
+    'provider: kling, credentials: { KLING_ACCESS_KEY_ENV: KLING_ACCESS_KEY, KLING_SECRET_KEY_ENV: KLING_MAIN_SECRET }',
+    { KLING_ACCESS_KEY: 'a', KLING_MAIN_SECRET: 'b' },
+  ],
+])('%s: a variable that the file names is no slip, whatever it is called', (account, environment) => {
+  const { accounts } = read(`accounts: [{ id: main, ${account} }]`, environment);
+  expect(accounts.map(({ id }) => id)).toEqual(['main']);
+});
+
+it('a variable that the file does not name is a slip as before', () => {
+  const named = 'accounts: [{ id: main, provider: fal, credentials: { FAL_KEY_ENV: FAL_API_KEY } }]';
+  expect(() => read(named, { FAL_API_KEY: 'x:y', PIAPI_KEY: 'z' })).toThrow('PIAPI_KEY: there is no such variable');
+  expect(() => read(named, { FAL_API_KEY: 'x:y', KLING_ACCESS_KEY: 'z' })).toThrow('KLING_SECRET_KEY: not set');
+});
+
 it('no file, or an empty one, changes nothing', () => {
   expect(read('')).toMatchObject({ accounts: [], sandbox: true, aliases: {}, defaultPolicy: {} });
   expect(readConfig({})).toMatchObject({ accounts: [], sandbox: true, circuitMs: 30_000 });

@@ -12,8 +12,20 @@ export class Failure extends Error {
   }
 }
 
-/** The gateway did not answer, or not now: the same question may be asked again, an order may not. */
-export class Unavailable extends Failure {}
+/** The gateway did not answer, or not now: the same question may be asked again, an order only under the same key. */
+export class Unavailable extends Failure {
+  /** Whether something may have come to the gateway all the same. */
+  readonly reached: boolean;
+
+  constructor(message: string, { reached = true }: { readonly reached?: boolean } = {}) {
+    super(message);
+    this.reached = reached;
+  }
+}
+
+/** Nothing was sent: there was no such address, nobody listened there, or it could not show who it is. */
+const NEVER_SENT =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|UND_ERR_INVALID_ARG)$|CERT|UNABLE_TO/;
 
 const DEFAULT_URL = 'http://127.0.0.1:8787';
 const SANDBOX_KEY = 'sk-reelay-sandbox';
@@ -44,7 +56,10 @@ export function adminAccess(options: { readonly url?: string }): GatewayAccess {
 /** Where the gateway is, also from the base URL that an SDK is given, which ends in `/v1`. */
 const rootOf = (url: string): string => url.replace(/(\/v1)?\/?$/, '');
 
-/** One JSON exchange with a gateway. Throws a Failure that says what came back and what to do. */
+/**
+ * One JSON exchange with a gateway. Throws a Failure that says what came back and what to do: an Unavailable where that
+ * was no answer of the gateway's, or cut short.
+ */
 export async function call(
   access: GatewayAccess,
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
@@ -53,13 +68,15 @@ export async function call(
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Record<string, unknown>> {
   const answer = await send(access, method, path, body, headers);
-  const text = await answer.body.text();
+  const text = await answer.body.text().catch((error: unknown) => {
+    throw new Unavailable(`the answer of ${access.url} was cut short (${reasonOf(error)}).`);
+  });
   const parsed = parse(text);
   if (answer.statusCode < 300 && parsed) return parsed;
   const error = parsed?.error as { message?: string } | undefined;
   const said = error?.message ?? `HTTP ${answer.statusCode}`;
   const hint = answer.statusCode === 401 ? ' Check the key (REELAY_API_KEY, REELAY_ADMIN_KEY).' : '';
-  throw answer.statusCode >= 500 ? new Unavailable(said) : new Failure(`${said}${hint}`);
+  throw answer.statusCode >= 500 || answer.statusCode < 300 ? new Unavailable(said) : new Failure(`${said}${hint}`);
 }
 
 /** The answer itself, for bodies that are not JSON. */
@@ -81,12 +98,17 @@ export async function send(
       body: body === undefined ? null : JSON.stringify(body),
     });
   } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    const reason = reasonOf(error);
+    if (!NEVER_SENT.test(reason)) throw new Unavailable(`the gateway at ${access.url} did not answer (${reason}).`);
     throw new Unavailable(
       `no gateway answers at ${access.url} (${reason}). Start one with "npm start", or set REELAY_URL.`,
+      { reached: false },
     );
   }
 }
+
+const reasonOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : String(error);
 
 function parse(text: string): Record<string, unknown> | null {
   try {

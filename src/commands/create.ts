@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import { call, Failure, type GatewayAccess, send, tenantAccess, Unavailable } from './client.ts';
+import { ended, howToRepeat, placeOrder } from './order.ts';
 import { dollars, printJson, printLine } from './print.ts';
 
 interface Options {
@@ -18,6 +20,7 @@ interface Options {
   readonly only?: string;
   readonly maxPrice?: string;
   readonly output?: string;
+  readonly idempotencyKey?: string;
   readonly url?: string;
   readonly key?: string;
   readonly json?: true;
@@ -51,6 +54,7 @@ export function addCreateCommand(program: Command): void {
     .option('--only <providers>', 'ask these providers only, with commas between')
     .option('--max-price <usd>', 'refuse anything dearer')
     .option('-o, --output <file>', 'where to save it (default: <id>.mp4)')
+    .option('--idempotency-key <key>', 'repeat an order of before, never buying it twice (default: a new one)')
     .option('--url <url>', 'the gateway (default: REELAY_URL, then http://127.0.0.1:8787)')
     .option('--key <key>', 'API key (default: REELAY_API_KEY, then the sandbox key)')
     .option('--json', 'print the finished video as JSON')
@@ -61,27 +65,48 @@ async function run(prompt: string, options: Options): Promise<void> {
   const access = tenantAccess(options);
   // A file that cannot be written is told before anything is ordered: another try would buy the clip again.
   if (options.output !== undefined) await assertWritable(options.output);
-  const order = bodyOf(prompt, options);
-  const created = toVideo(await call(access, 'POST', '/v1/videos', order, { 'idempotency-key': randomUUID() }));
-  const file = options.output ?? `${created.id}.mp4`;
-  const later = `${created.id} is ordered: curl -fo ${file} -H "authorization: Bearer $REELAY_API_KEY" ${access.url}/v1/videos/${created.id}/content`;
+  const key = options.idempotencyKey ?? randomUUID();
+  let goOn = howToRepeat(key);
+  const interrupted = (): void => {
+    process.stderr.write(`\nreelay: ${goOn}\n`);
+    process.exit(130);
+  };
+  process.once('SIGINT', interrupted);
   try {
-    const video = await waitFor(access, created, options.json !== true, later);
+    const created = toVideo(await placeOrder(access, bodyOf(prompt, options), { key }));
+    const file = options.output ?? `${created.id}.mp4`;
+    goOn = `${created.id} is ordered: curl -fo ${quoted(file)} -H "authorization: Bearer $REELAY_API_KEY" ${access.url}/v1/videos/${created.id}/content`;
+    const video = await fetched(access, created, file, options.json !== true).catch((error: unknown) => {
+      throw new Failure(`${ended(error instanceof Error ? error.message : String(error))} ${goOn}`);
+    });
     if (video.status !== 'completed')
       throw new Failure(`${video.id} failed: ${video.error?.message ?? 'no reason given'}`);
-    await download(access, video.id, file);
     if (options.json) printJson({ ...video, file });
     else printLine(`saved ${file}  (${video.provider}, ${dollars(video.usage.cost)})`);
-  } catch (error) {
-    if (!(error instanceof Unavailable)) throw error;
-    throw new Failure(`${error.message} ${later}`);
+  } finally {
+    process.off('SIGINT', interrupted);
   }
 }
 
+/** Waits for the video's end and, where it was made, saves it. */
+async function fetched(access: GatewayAccess, created: Video, file: string, draw: boolean): Promise<Video> {
+  const video = await waitFor(access, created, draw);
+  if (video.status === 'completed') await download(access, video.id, file);
+  return video;
+}
+
+/** As a shell takes it for one word. */
+const quoted = (file: string): string => (/^[\w./-]+$/.test(file) ? file : `'${file.replaceAll("'", "'\\''")}'`);
+
+/** Beside the final name, and nobody else's: two orders may be saved under one name. */
+const partOf = (file: string): string => `${file}.${randomUUID().slice(0, 8)}.part`;
+
 async function assertWritable(file: string): Promise<void> {
-  const part = `${file}.part`;
+  const part = partOf(file);
   try {
-    await (await open(part, 'a')).close();
+    const there = await stat(resolve(file)).catch(() => null);
+    if (there?.isDirectory()) throw new Error('it is a folder');
+    await (await open(part, 'wx')).close();
     await rm(part);
   } catch (error) {
     throw new Failure(
@@ -109,19 +134,16 @@ function bodyOf(prompt: string, options: Options): Record<string, unknown> {
 
 const toVideo = (answer: Record<string, unknown>): Video => answer as unknown as Video;
 
-/** Waits for the end, through restarts of the gateway. Interrupted, it leaves the terminal as it was, and says the id. */
-async function waitFor(access: GatewayAccess, created: Video, draw: boolean, later: string): Promise<Video> {
+/** Waits for the end, through restarts of the gateway. Interrupted, it leaves the terminal as it was. */
+async function waitFor(access: GatewayAccess, created: Video, draw: boolean): Promise<Video> {
   const bar = new SingleBar({
     format: `${created.id} {bar} {percentage}% {state}`,
     stream: process.stderr,
     clearOnComplete: true,
   });
-  const interrupted = (): void => {
-    bar.stop();
-    process.stderr.write(`\nreelay: ${later}\n`);
-    process.exit(130);
-  };
-  process.once('SIGINT', interrupted);
+  const interrupted = (): void => bar.stop();
+  // Before the one that ends the process.
+  process.prependOnceListener('SIGINT', interrupted);
   if (draw) bar.start(100, 0, { state: created.status });
   try {
     let video = created;
@@ -149,7 +171,7 @@ async function waitFor(access: GatewayAccess, created: Video, draw: boolean, lat
 async function download(access: GatewayAccess, id: string, file: string): Promise<void> {
   const answer = await send(access, 'GET', `/v1/videos/${id}/content`);
   if (answer.statusCode !== 200) throw new Unavailable(`the content of ${id} came back as HTTP ${answer.statusCode}.`);
-  const part = `${file}.part`;
+  const part = partOf(file);
   try {
     await pipeline(answer.body, createWriteStream(part));
     await rename(part, file);

@@ -199,8 +199,8 @@ export function parseFields(body: Readonly<Record<string, unknown>>, encoding: '
     // A form cannot carry null, so clients write the word.
     if (value === undefined || value === null || (encoding === 'form' && value === 'null' && !isText.has(name)))
       continue;
-    const field = ALIASES[name] ?? name;
-    if (!(field in createSchema.shape)) unknown.push(name);
+    const field = (Object.hasOwn(ALIASES, name) ? ALIASES[name] : undefined) ?? name;
+    if (!Object.hasOwn(createSchema.shape, field)) unknown.push(name);
     else if (field in canonical) assertSame(canonical[field], value, [writtenAs.get(field) ?? field, name]);
     else {
       canonical[field] = value;
@@ -215,7 +215,7 @@ export function parseFields(body: Readonly<Record<string, unknown>>, encoding: '
 /** A wish with a slip in its name would be passed over, and a ceiling with it. Takes what the schema has let through. */
 function strangeWishes(given: unknown): string[] {
   const wishes: unknown = typeof given === 'string' ? JSON.parse(given) : given;
-  const strange = Object.keys(Object(wishes)).filter((name) => !(name in providerWishes.shape));
+  const strange = Object.keys(Object(wishes)).filter((name) => !Object.hasOwn(providerWishes.shape, name));
   return strange.map((name) => `provider.${name}`);
 }
 

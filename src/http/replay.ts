@@ -9,7 +9,8 @@ const KEY = /^[\x21-\x7e]{1,255}$/;
 
 /**
  * What makes a create request the same as another: its decoded fields, its wishes for the provider in body or headers,
- * and the bytes of its files, in whatever encoding and order they came; and the caller's own key when it sent one. Throws `invalid_value` for a key that is none.
+ * and the bytes of its files, in whatever encoding and order they came; and the caller's own key when it sent one.
+ * Throws `invalid_value` for a key that is none.
  */
 export function repeatOf(c: Ctx, fields: CreateFields, purpose: string): Repeat {
   const key = c.req.header('idempotency-key') ?? fields.idempotency_key;
@@ -18,10 +19,13 @@ export function repeatOf(c: Ctx, fields: CreateFields, purpose: string): Repeat 
     throw invalidValue('idempotency_key', `An idempotency key has 1 to 255 visible ASCII characters, got ${shown}.`);
   }
   const { idempotency_key: _, ...asked } = fields;
+  const wishes = wishesOf(fields, (name) => c.req.header(name));
   const retry = Number(c.req.header('x-stainless-retry-count') ?? 0);
   return {
+    // The braces stand for headers that once counted here: what carries none has the digest of before, so that a retry
+    // across an update finds its video.
     fingerprint: digest(
-      `${purpose}\n${canonical({ ...asked, provider: wishesOf(fields, (name) => c.req.header(name)) })}`,
+      `${purpose}\n{}\n${canonical(Object.keys(wishes).length > 0 ? { ...asked, provider: wishes } : asked)}`,
     ),
     idempotencyKey: key === undefined ? null : digest(key),
     retryCount: Number.isInteger(retry) && retry > 0 ? retry : 0,

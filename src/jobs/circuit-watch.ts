@@ -15,6 +15,11 @@ export const CIRCUITS_EVERY_MS = 5 * SECOND_MS;
 
 const [OPENED, CLOSED] = ['circuit.opened', 'circuit.closed'] as const;
 const OPEN_MS = 30 * SECOND_MS;
+/**
+ * Five large uploads may each take longer than a submission should, and open a circuit until they are taken. An opening that
+ * answers may still take back is told of when it has stood this long.
+ */
+const STANDS_MS = 20 * SECOND_MS;
 /** What was committed late, or by another process, is found by reading this far back each time. */
 const LOOK_BACK_MS = MINUTE_MS;
 
@@ -95,8 +100,27 @@ export class CircuitWatch {
     if (settings?.isolated === true || settings?.enabled === false) return false;
     const sinceMs = settings?.healthSinceMs ?? 0;
     const trouble = this.troubleOf(subject, sinceMs);
-    if (trouble && !opened) return await this.tellOpened(subject, trouble);
+    if (trouble && !opened) {
+      return this.mayPass(subject, trouble, sinceMs) ? false : await this.tellOpened(subject, trouble);
+    }
     return !trouble && opened ? await this.tellClosed(subject, opened, sinceMs) : false;
+  }
+
+  /** Whether it rests upon submissions that have no answer yet, and has not stood for long. */
+  private mayPass(subject: Subject, { openedAtMs }: Trouble, sinceMs: number): boolean {
+    const nowMs = this.readAtMs ?? 0;
+    if (subject.reason !== 'failures' || nowMs >= openedAtMs + STANDS_MS) return false;
+    const settled = this.factsOf(subject).filter(
+      ({ state, endedAtMs }) => state !== 'submitting' || endedAtMs !== null,
+    );
+    return this.spellIn(settled, subject, sinceMs) === null;
+  }
+
+  /** The spell that the attempts add up to, going by what they have shown since then; null when there is none. */
+  private spellIn(facts: readonly AttemptFact[], subject: Subject, sinceMs: number): Trouble | null {
+    const openMs = this.deps.settings.circuitMs ?? OPEN_MS;
+    const outcomes = outcomesOf(facts, { sinceMs, nowMs: this.readAtMs ?? 0 });
+    return spellOf(outcomes, { openMs, name: placeOf(subject) });
   }
 
   private async tellOpened(subject: Subject, { openedAtMs, untilMs, failures }: Trouble): Promise<boolean> {
@@ -141,11 +165,8 @@ export class CircuitWatch {
     const facts = this.factsOf(subject);
     const { reason } = subject;
     switch (reason) {
-      case 'failures': {
-        const openMs = this.deps.settings.circuitMs ?? OPEN_MS;
-        const outcomes = outcomesOf(facts, { sinceMs, nowMs: this.readAtMs ?? 0 });
-        return spellOf(outcomes, { openMs, name: placeOf(subject) });
-      }
+      case 'failures':
+        return this.spellIn(facts, subject, sinceMs);
       case 'offer_refused': {
         const atMs = offerRefusalOf(facts, subject.upstream ?? '', sinceMs);
         return atMs === null ? null : { openedAtMs: atMs, untilMs: null, failures: 1 };

@@ -1,6 +1,6 @@
 import type { SubmissionMedia } from '../../providers/contract.ts';
 import { crashPoint } from '../ground/crash.ts';
-import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../ground/time.ts';
+import { HOUR_MS, SECOND_MS } from '../ground/time.ts';
 import { Undo } from '../store/database.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
@@ -10,18 +10,22 @@ import { type Deps, DUE_NOW, dueIn, ENDED, type StepResult } from './deps.ts';
 import { goOnInDoubt } from './doubt-fallback.ts';
 import { makeHook } from './hook.ts';
 import { attemptMoves } from './job.ts';
-import { lookUp } from './look-up.ts';
+import {
+  ABSENCES_APART_MS,
+  ABSENCES_NEEDED,
+  countsAsAbsence,
+  endOfDoubtMs,
+  lookUp,
+  mayStillArrive,
+} from './look-up.ts';
 import { prepareMedia } from './media.ts';
 import { giveUp, LAST_READS, pollAttempt } from './poll.ts';
 import { mayBuy, sendOnceMore } from './resend.ts';
-import { freeSlot, loadJob, updateAttempt, updateJob } from './rows.ts';
+import { attemptOfTask, freeSlot, loadJob, updateAttempt, updateJob } from './rows.ts';
 import { recordAccepted, SEND_WITHIN_MS, submissionOf, submitAttempt } from './submit.ts';
 
-/** Absence is believed no sooner than this after the submission could last have left … */
-const ABSENCE_AFTER_MS = 2 * MINUTE_MS;
-/** … and from two look-ups this far apart that both succeeded. */
-const ABSENCES_APART_MS = 30 * SECOND_MS;
-const ABSENCES_NEEDED = 2;
+/** A submission that is proven again and again not to have arrived goes to the next candidate. */
+const REPEATS_MAX = 3;
 /** No generation takes longer: past it the slot is surely free. */
 const LONGEST_GENERATION_MS = HOUR_MS;
 const LOOK_AGAIN_MAX_MS = 30 * SECOND_MS;
@@ -43,13 +47,13 @@ export async function lookAfterDoubt(
   attempt: AttemptRow,
   account: ProviderAccount,
 ): Promise<StepResult> {
-  // A task that is known is read first, whatever the time: its own reads know when to give up.
-  if (attempt.handle !== null) return await pollAttempt(deps, job, attempt, account);
-  const isOver = isOverdue(deps, job, attempt);
-  if (!isOver && attempt.slotHeld && deps.clock.nowMs() >= attempt.createdAtMs + LONGEST_GENERATION_MS) {
+  if (attempt.slotHeld && deps.clock.nowMs() >= attempt.createdAtMs + LONGEST_GENERATION_MS) {
     const freed = await freeSlotOf(deps, job, attempt);
     return await lookAfterDoubt(deps, job, freed, account);
   }
+  // A task that is known is read first, whatever the time: its own reads know when to give up.
+  if (attempt.handle !== null) return await pollAttempt(deps, job, attempt, account);
+  const isOver = isOverdue(deps, job, attempt);
   const { announcedTaskId } = attempt;
   const told = announcedTaskId === null ? null : await readAnnounced(deps, attempt, account, announcedTaskId);
   if (told?.kind === 'ours') {
@@ -71,6 +75,10 @@ async function lookByTag(
   const { find } = account.connection;
   const outcome = find && (await lookUp(deps, find, submissionOf(job, attempt, NO_MEDIA, null), account));
   if (outcome?.state === 'submitted') {
+    // What is another's will not become ours by looking again.
+    if (isOverdue(deps, job, attempt) && (await isAnothers(deps, attempt, outcome.taskId))) {
+      return await giveUp(deps, job, attempt);
+    }
     deps.log.info('attempt found again', { video: job.id, attempt: attempt.id, provider: attempt.provider });
     return await recordAccepted(deps, job, attempt, outcome);
   }
@@ -81,9 +89,14 @@ async function lookByTag(
   return outcome || unread ? await notAnswered(deps, job, attempt) : await giveUp(deps, job, attempt);
 }
 
+async function isAnothers({ database }: Deps, { id, account }: AttemptRow, taskId: string): Promise<boolean> {
+  const owner = await database.read((tx) => attemptOfTask(tx, account, taskId));
+  return owner !== null && owner !== id;
+}
+
 /** Whether the time of doubt is up, or that of the job. */
 function isOverdue(deps: Deps, job: JobRow, attempt: AttemptRow): boolean {
-  return deps.clock.nowMs() >= Math.min(attempt.createdAtMs + deps.settings.doubtMs, job.deadlineAtMs);
+  return deps.clock.nowMs() >= endOfDoubtMs(deps, job, attempt);
 }
 
 /**
@@ -92,11 +105,11 @@ function isOverdue(deps: Deps, job: JobRow, attempt: AttemptRow): boolean {
  */
 async function notAnswered(deps: Deps, job: JobRow, attempt: AttemptRow): Promise<StepResult> {
   const nowMs = deps.clock.nowMs();
-  const readFailures = attempt.readFailures + 1;
-  if (nowMs >= job.deadlineAtMs && readFailures >= LAST_READS) return await giveUp(deps, job, attempt);
+  const lookFailures = attempt.lookFailures + 1;
+  if (nowMs >= job.deadlineAtMs && lookFailures >= LAST_READS) return await giveUp(deps, job, attempt);
   await deps.database.write(async (tx) => {
     await updateJob(tx, job, { dueAtMs: nowMs });
-    await updateAttempt(tx, attempt.id, { readFailures });
+    await updateAttempt(tx, attempt.id, { lookFailures });
   });
   return dueIn(LOOK_AGAIN_MAX_MS);
 }
@@ -109,10 +122,8 @@ async function recordAbsence(
   account: ProviderAccount,
 ): Promise<StepResult> {
   const nowMs = deps.clock.nowMs();
-  const tooSoon = nowMs < attempt.sendByMs + ABSENCE_AFTER_MS;
-  if (tooSoon && isOverdue(deps, job, attempt)) return await giveUp(deps, job, attempt);
-  const tooClose = attempt.absentAtMs !== null && nowMs < attempt.absentAtMs + ABSENCES_APART_MS;
-  if (tooSoon || tooClose) return lookAgain(deps, job, attempt);
+  if (mayStillArrive(attempt, nowMs) && isOverdue(deps, job, attempt)) return await giveUp(deps, job, attempt);
+  if (!countsAsAbsence(attempt, nowMs)) return lookAgain(deps, job, attempt);
   const absences = attempt.absences + 1;
   if (absences >= ABSENCES_NEEDED) return await provenAbsent(deps, job, attempt, account);
   await deps.database.write(async (tx) => {
@@ -129,7 +140,8 @@ async function provenAbsent(
   attempt: AttemptRow,
   account: ProviderAccount,
 ): Promise<StepResult> {
-  const isWanted = job.cancelRequestedAtMs === null && deps.clock.nowMs() < job.deadlineAtMs;
+  const isWanted =
+    job.cancelRequestedAtMs === null && deps.clock.nowMs() < job.deadlineAtMs && attempt.repeats < REPEATS_MAX;
   return (isWanted ? await sendAgain(deps, job, attempt, account) : null) ?? (await endAbsent(deps, job, attempt));
 }
 
@@ -151,6 +163,7 @@ async function sendAgain(
     state: attemptMoves(attempt.state, 'submitting'),
     absences: 0,
     absentAtMs: null,
+    repeats: attempt.repeats + 1,
     sendByMs: nowMs + SEND_WITHIN_MS,
     failureDetail: null,
     hookTokenDigest: hook?.digest ?? null,
@@ -208,6 +221,6 @@ function lookAgainMs(deps: Deps, job: JobRow, attempt: AttemptRow): number {
   const nowMs = deps.clock.nowMs();
   const ageMs = nowMs - attempt.createdAtMs;
   if (isOverdue(deps, job, attempt)) return LOOK_AGAIN_MAX_MS;
-  const endsInMs = Math.min(attempt.createdAtMs + deps.settings.doubtMs, job.deadlineAtMs) - nowMs;
+  const endsInMs = endOfDoubtMs(deps, job, attempt) - nowMs;
   return Math.max(0, Math.min(Math.max(SECOND_MS, ageMs / 2), LOOK_AGAIN_MAX_MS, endsInMs));
 }

@@ -59,7 +59,8 @@ const isSame = (a: AttemptFact, b: AttemptFact): boolean =>
   a.acceptedAtMs === b.acceptedAtMs &&
   a.endedAtMs === b.endedAtMs &&
   a.readFailures === b.readFailures &&
-  a.troubledAtMs === b.troubledAtMs;
+  a.troubledAtMs === b.troubledAtMs &&
+  a.lostAtMs === b.lostAtMs;
 
 function forgetOldest(known: Map<string, AttemptFact>, nowMs: number): void {
   const byAge = [...known.values()].sort((a, b) => a.createdAtMs - b.createdAtMs);
@@ -80,7 +81,7 @@ export function outcomesOf(
   const outcomes = facts.flatMap((fact): Outcome[] => {
     const { acceptedAtMs, endedAtMs, createdAtMs: madeAtMs } = fact;
     const end = endedAtMs === null ? null : endKindOf(fact);
-    const unread = fact.troubledAtMs === null ? 0 : Math.min(fact.readFailures, READS_COUNTED);
+    const unread = isReadTrouble(fact) ? Math.min(fact.readFailures, READS_COUNTED) : 0;
     const overdueAtMs = overdueAtOf(fact);
     const doubtAtMs = lostAtOf(fact) ?? (overdueAtMs <= nowMs ? overdueAtMs : null);
     const certain = acceptedAtMs === null && end === 'failed' ? { certain: true as const } : {};
@@ -104,12 +105,24 @@ export function nextOverdueAtMs(facts: readonly AttemptFact[], nowMs: number): n
  * whichever was first. So an opening has the same date before and after the answer is given up. Null where it was not lost;
  * also where our own process ended before the answer, which says nothing of the provider.
  */
-function lostAtOf({ acceptedAtMs, troubledAtMs, createdAtMs, readFailures }: AttemptFact): number | null {
-  if (troubledAtMs === null || readFailures > 0) return null;
-  // After the acceptance it is reads that are in trouble.
-  if (acceptedAtMs !== null && troubledAtMs > acceptedAtMs) return null;
-  return Math.min(troubledAtMs, createdAtMs + UNANSWERED_MS);
+function lostAtOf(fact: AttemptFact): number | null {
+  const lostAtMs = lossOf(fact);
+  return lostAtMs === null ? null : Math.min(lostAtMs, fact.createdAtMs + UNANSWERED_MS);
 }
+
+type Trouble = Pick<AttemptFact, 'acceptedAtMs' | 'troubledAtMs' | 'lostAtMs'>;
+
+/**
+ * When the answer of a submission was written down as lost; null where it was not. Whoever notes other news of an attempt in
+ * `troubledAtMs` keeps this in `lostAtMs`: what happens to its task later does not give the answer back. Pure.
+ */
+export function lossOf(trouble: Trouble): number | null {
+  return trouble.lostAtMs ?? (isReadTrouble(trouble) ? null : trouble.troubledAtMs);
+}
+
+/** After the acceptance it is the task that is in trouble; before it there was none to read. */
+const isReadTrouble = ({ acceptedAtMs, troubledAtMs }: Trouble): boolean =>
+  acceptedAtMs !== null && troubledAtMs !== null && troubledAtMs > acceptedAtMs;
 
 /** From when on a submission that is under way has been without an answer for too long; infinite where none is. */
 function overdueAtOf({ state, endedAtMs, sendByMs }: AttemptFact): number {

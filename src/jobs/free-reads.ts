@@ -53,7 +53,7 @@ export class FreeReads {
   }
 
   private async read(account: ProviderAccount): Promise<void> {
-    const { database, clock, settings, log } = this.deps;
+    const { database, clock, settings } = this.deps;
     const askedAtMs = clock.nowMs();
     const { task, seen } = await database.read(async (tx) => ({
       task: await lastTaskOf(tx, account.id, askedAtMs - TASK_AGE_MAX_MS),
@@ -62,11 +62,21 @@ export class FreeReads {
     const { provider, connection } = account;
     const calls = provider.hooks !== undefined && settings.publicUrl !== null;
     const findable = connection.find !== undefined || calls || isBelieved(this.deps, account, seen);
-    const answer = await this.ask(account, task);
+    const answer = await this.ask(account, task).catch((error): FreeRead['answer'] => {
+      // It is we who make nothing of it: taken for silence, it would keep every job away for as long as that lasts.
+      this.deps.log.error('what an account answers could not be read', { account: account.id, error });
+      return 'none';
+    });
     if (this.stopped) return;
-    log.info('account read before a job tries it', { account: account.id, detail: answer });
-    this.last.set(account.id, { askedAtMs, answer, findable });
+    this.deps.log.info('account read before a job tries it', { account: account.id, detail: answer });
+    this.note(account.id, { askedAtMs, answer, findable });
     if (answer !== 'silent') this.onGood();
+  }
+
+  private note(account: string, read: Omit<FreeRead, 'backAtMs'>): void {
+    const before = this.of(account);
+    const isBack = before?.answer === 'silent' && read.answer !== 'silent';
+    this.last.set(account, { ...read, backAtMs: isBack ? read.askedAtMs : (before?.backAtMs ?? null) });
   }
 
   private async ask(account: ProviderAccount, task: string | null): Promise<FreeRead['answer']> {
@@ -87,17 +97,24 @@ export class FreeReads {
     if (!balance) return 'none';
     const nowMs = this.deps.wallMs();
     const range = { fromMs: nowMs - BALANCE_SINCE_MS, toMs: nowMs };
-    const answer = await this.deps.wire.read(target, balance.request(range, nowMs));
-    if (!isAnswered(answer)) return 'silent';
+    const request = balance.request(range, nowMs);
+    const answer = await this.deps.wire.read(target, request);
+    // The silence of another host says nothing of the one where clips are ordered, nor does a ledger alone that is down.
+    const isElsewhere = request.host !== undefined && request.host !== 'api';
+    const silence = isElsewhere || isOwnError(answer) ? 'none' : 'silent';
+    if (!isAnswered(answer)) return silence;
     const outcome = balance.response(answer.response, range);
     if (outcome.state === 'balance') return 'good';
-    return isBusy(outcome.kind) ? 'silent' : 'none';
+    return isBusy(outcome.kind) ? silence : 'none';
   }
 }
 
 /** Whether there was an answer that is not the one of an edge whose provider is down. */
 const isAnswered = (answer: Answer): answer is Answer & { readonly kind: 'answered' } =>
   answer.kind === 'answered' && answer.response.status < 500;
+
+/** An error that the provider itself wrote, and not an edge in its place. */
+const isOwnError = (answer: Answer): boolean => answer.kind === 'answered' && answer.response.body !== null;
 
 /** Nothing can be read now; a key that may not read at all, or a task that is not known any more, says nothing. */
 const isBusy = (kind: string): boolean => kind === 'unavailable' || kind === 'rate_limited';

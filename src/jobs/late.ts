@@ -11,7 +11,7 @@ import { readAnnounced } from './announced.ts';
 import { pricedBy, stampOf } from './close.ts';
 import { type Deps, dueIn, ENDED, type StepResult } from './deps.ts';
 import { attemptMoves, isLive } from './job.ts';
-import { lookUp } from './look-up.ts';
+import { ABSENCES_NEEDED, countsAsAbsence, lookUp } from './look-up.ts';
 import { readTask } from './poll.ts';
 import { attemptOfTask, updateAttempt } from './rows.ts';
 import { submissionOf } from './submit.ts';
@@ -21,8 +21,6 @@ const READ_AGAIN_MS = MINUTE_MS;
 const FOLLOWED_FOR_MS = DAY_MS;
 /** … and with every round of the reconciliation for a week; after that it is a person's. */
 const SUSPECTED_FOR_MS = 7 * DAY_MS;
-/** Look-ups, a round apart, that found nothing: proof that no task was made. */
-const ABSENCES_NEEDED = 2;
 
 /** Wakes the jobs that have ended with a cost that is still only suspected. */
 export async function wakeLate(
@@ -122,8 +120,9 @@ async function bookLate(deps: Deps, job: JobRow, attempt: AttemptRow, end: Finis
     deps.log.info('late task booked', { video: job.id, attempt: id, provider, account, kind: charged, detail });
 }
 
-/** One more look-up that found nothing; so long after the submission the second one proves that there is no task. */
+/** One more look-up that found nothing; the second one that counts proves that there is no task. */
 async function noteAbsence(deps: Deps, job: JobRow, attempt: AttemptRow): Promise<void> {
+  if (!countsAsAbsence(attempt, deps.clock.nowMs())) return;
   const absences = attempt.absences + 1;
   const stamp = stampOf(deps);
   await deps.database.write(async (tx) => {

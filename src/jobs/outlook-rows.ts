@@ -21,13 +21,15 @@ export interface AttemptFact {
   /** Reads of the task that failed one after another, and when that was last news; before it: when its answer was lost. */
   readonly readFailures: number;
   readonly troubledAtMs: number | null;
+  /** When its answer was lost, where other news has taken that place since. */
+  readonly lostAtMs: number | null;
 }
 
 const { id, jobId, account, model, upstream, lane, state, failureKind } = attempts;
-const { createdAtMs, sendByMs, acceptedAtMs, endedAtMs, readFailures, troubledAtMs } = attempts;
+const { createdAtMs, sendByMs, acceptedAtMs, endedAtMs, readFailures, troubledAtMs, lostAtMs } = attempts;
 const FACT = {
   ...{ id, jobId, account, model, upstream, lane, state, failureKind },
-  ...{ createdAtMs, sendByMs, acceptedAtMs, endedAtMs, readFailures, troubledAtMs },
+  ...{ createdAtMs, sendByMs, acceptedAtMs, endedAtMs, readFailures, troubledAtMs, lostAtMs },
 };
 
 const answeredSince = (tx: Tx) =>

@@ -10,7 +10,9 @@ import type { ProviderAccount } from '../wire/provider-account.ts';
 import { endAttempt, failJobIn, pricedBy, removeUploads, stampOf } from './close.ts';
 import { type Deps, DUE_NOW, dueIn, ENDED, type StepResult } from './deps.ts';
 import { measuredDurations, NEVER_STUCK_BEFORE_MS, stuckAfterMs } from './durations.ts';
+import { lossOf } from './facts.ts';
 import { attemptMoves, jobMoves } from './job.ts';
+import { endOfDoubtMs } from './look-up.ts';
 import { freeSlot, updateAttempt, updateJob } from './rows.ts';
 import { stopTask } from './stop.ts';
 
@@ -178,7 +180,7 @@ async function readFailed(deps: Deps, job: JobRow, attempt: AttemptRow, failure:
   // Only an answer proves anything: while none comes, a task that may be paid for is asked for until the job's deadline,
   // and a few times more by a gateway that is back only after it.
   const isAnswered = kind === 'task_not_found';
-  const doubtEndsMs = attempt.state === 'in_doubt' ? attempt.createdAtMs + deps.settings.doubtMs : job.deadlineAtMs;
+  const doubtEndsMs = attempt.state === 'in_doubt' ? endOfDoubtMs(deps, job, attempt) : job.deadlineAtMs;
   if (isAnswered && nowMs >= Math.min(doubtEndsMs, job.deadlineAtMs)) return await giveUp(deps, job, attempt);
   if (isOver && readFailures >= LAST_READS) return await giveUp(deps, job, attempt);
   return dueIn(pollDelayMs(deps, attempt, failure.retryAfterMs ?? 0));
@@ -194,7 +196,7 @@ async function noteRead(deps: Deps, job: JobRow, attempt: AttemptRow, readFailur
   try {
     await deps.database.write(async (tx) => {
       await updateJob(tx, job, { dueAtMs: nowMs });
-      await updateAttempt(tx, attempt.id, { readFailures, troubledAtMs: nowMs });
+      await updateAttempt(tx, attempt.id, { readFailures, troubledAtMs: nowMs, lostAtMs: lossOf(attempt) });
     });
   } catch (error) {
     if (!(error instanceof StoreUnavailable)) throw error;

@@ -52,7 +52,8 @@ const claimRetry = (tx: Tx) =>
  *
  * Without a key, only what the SDK calls a retry is matched: to a job of the same API key and fingerprint, made within
  * 15 minutes, that was answered to an earlier try. Each job is found once per retry, and one that no retry has found goes
- * before one that was found, so two wanted twins stay two.
+ * before one that was found, so two wanted twins stay two. Whose a retry is cannot be known where twins are retried at
+ * once and one of them lost two answers: it may get the other's video. Keys are for that.
  */
 export async function findRepeat(tx: Tx, keyId: string, repeat: Repeat, nowMs: number): Promise<JobRow | null> {
   const { fingerprint, idempotencyKey, retryCount } = repeat;

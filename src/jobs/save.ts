@@ -9,10 +9,10 @@ import { StoreUnavailable } from '../store/database.ts';
 import type { PartFile } from '../store/files.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
 import type { NotDownloaded } from '../wire/download.ts';
-import type { ProviderAccount } from '../wire/provider-account.ts';
 import { completeJob, failJobIn, pricedBy, removeUploads, type SavedFile, stampOf, videoName } from './close.ts';
 import { type Deps, DUE_NOW, dueIn, ENDED, type StepResult } from './deps.ts';
 import type { DownloadPlaces } from './download-line.ts';
+import { lossOf } from './facts.ts';
 import type { VideoFacts } from './inspect.ts';
 import { readTask } from './poll.ts';
 import { raise } from './raise.ts';
@@ -55,12 +55,11 @@ export async function saveVideo(
   deps: Deps,
   job: JobRow,
   attempt: AttemptRow,
-  account: ProviderAccount,
   places: DownloadPlaces,
 ): Promise<StepResult> {
   const address = deps.sealer.open(present(attempt.videoUrlSealed, 'the address of a finished video'));
   if (address !== null && !places.take(job.id, hostOf(address))) {
-    await warnAtHalfTime(deps, job, attempt, account, 'in_line');
+    await warnAtHalfTime(deps, job, attempt, 'in_line');
     return { kind: 'waits_for_download', inMs: IN_LINE_LOOK_MS };
   }
   const unreadable = { kind: 'gone', detail: 'the stored address cannot be opened with this secret key' } as const;
@@ -71,20 +70,20 @@ export async function saveVideo(
   }
   // Cut off by our own end: nothing is to be held against the file.
   if (deps.stopping?.aborted) return DUE_NOW;
-  const { provider } = attempt;
+  const { provider, account } = attempt;
   const { kind, detail } = fetched;
   deps.log.warn('video not saved', {
     video: job.id,
     attempt: attempt.id,
     provider,
-    account: account.id,
+    account,
     kind,
     detail,
   });
-  await warnAtHalfTime(deps, job, attempt, account, kind);
-  return counts(deps, job, attempt, account, kind)
+  await warnAtHalfTime(deps, job, attempt, kind);
+  return counts(deps, job, attempt, kind)
     ? await countTry(deps, job, attempt, fetched)
-    : await tryAgain(deps, job, attempt, account, address, kind);
+    : await tryAgain(deps, job, attempt, address, kind);
 }
 
 const hostOf = (address: string): string => (URL.canParse(address) ? new URL(address).host : '');
@@ -93,16 +92,20 @@ const hostOf = (address: string): string => (URL.canParse(address) ? new URL(add
  * Until when a clip is tried for: as long as its address lives and its job may, but at least an hour. `warnAtMs` is half
  * of that. A full disk of ours has the whole life of the address: it is to lose nothing.
  */
-function timesOf(job: JobRow, attempt: AttemptRow, account: ProviderAccount) {
+function timesOf(deps: Deps, job: JobRow, attempt: AttemptRow) {
   const finishedAtMs = attempt.endedAtMs ?? job.createdAtMs;
-  const linkEndsAtMs = finishedAtMs + account.provider.linkLifeMs;
+  const linkEndsAtMs = finishedAtMs + linkLifeOf(deps, attempt);
   const endsAtMs = Math.min(linkEndsAtMs, Math.max(job.deadlineAtMs, finishedAtMs + SAVING_MIN_MS));
   return { finishedAtMs, linkEndsAtMs, endsAtMs, warnAtMs: (finishedAtMs + endsAtMs) / 2 };
 }
 
+/** Of an account that is not configured any more nobody knows it: its address is tried as long as the job may live. */
+const linkLifeOf = ({ accounts }: Deps, { account }: AttemptRow): number =>
+  accounts.get(account)?.provider.linkLifeMs ?? Number.POSITIVE_INFINITY;
+
 /** Whether the try is one of those that a clip has only so many of. After its time each of them is. */
-function counts(deps: Deps, job: JobRow, attempt: AttemptRow, account: ProviderAccount, kind: NotSaved['kind']) {
-  const { endsAtMs, linkEndsAtMs } = timesOf(job, attempt, account);
+function counts(deps: Deps, job: JobRow, attempt: AttemptRow, kind: NotSaved['kind']): boolean {
+  const { endsAtMs, linkEndsAtMs } = timesOf(deps, job, attempt);
   const nowMs = deps.clock.nowMs();
   switch (kind) {
     case 'wrong':
@@ -130,8 +133,8 @@ async function countTry(deps: Deps, job: JobRow, attempt: AttemptRow, { kind, de
   }
   await deps.database.write((tx) => updateJob(tx, job, { saveTries, dueAtMs: deps.clock.nowMs() }));
   const fraction = deps.random.fraction();
-  // A page in place of the video may be the host's trouble, and pass; the video itself is soon had or never.
-  if (kind !== 'no_video') return dueIn(backoffMs({}, saveTries, fraction));
+  // Half a video, or a page in its place, may be the host's trouble, and pass; what was made wrong stays wrong.
+  if (kind !== 'no_video' && kind !== 'cut') return dueIn(backoffMs({}, saveTries, fraction));
   return dueIn(BAD_FILE_AGAIN_MS * 2 ** (saveTries - 1) * (0.5 + fraction / 2));
 }
 
@@ -140,19 +143,18 @@ async function tryAgain(
   deps: Deps,
   job: JobRow,
   attempt: AttemptRow,
-  account: ProviderAccount,
   address: string | null,
   kind: NotSaved['kind'],
 ): Promise<StepResult> {
   const isDead = kind === 'gone' || kind === 'refused';
-  const fresh = isDead ? await freshAddress(deps, attempt, account) : null;
+  const fresh = isDead ? await freshAddress(deps, attempt) : null;
   if (fresh !== null && fresh !== address) {
     await deps.database.write(async (tx) => {
       await updateJob(tx, job, { dueAtMs: deps.clock.nowMs() });
       await updateAttempt(tx, attempt.id, { videoUrlSealed: deps.sealer.seal(fresh) });
     });
   }
-  const sinceMs = deps.clock.nowMs() - timesOf(job, attempt, account).finishedAtMs;
+  const sinceMs = deps.clock.nowMs() - timesOf(deps, job, attempt).finishedAtMs;
   const capMs = Math.min(AGAIN_MAX_MS, Math.max(2 * SECOND_MS, sinceMs));
   return dueIn(Math.floor(capMs * deps.random.fraction()));
 }
@@ -162,14 +164,14 @@ async function warnAtHalfTime(
   deps: Deps,
   job: JobRow,
   attempt: AttemptRow,
-  account: ProviderAccount,
   reason: NotSaved['kind'] | 'in_line',
 ): Promise<void> {
-  const { finishedAtMs, endsAtMs, warnAtMs } = timesOf(job, attempt, account);
+  const { finishedAtMs, endsAtMs, warnAtMs } = timesOf(deps, job, attempt);
+  const { account } = attempt;
   if (deps.clock.nowMs() < warnAtMs) return;
   const data = {
     ...{ video: job.id, tenant: job.tenantId, attempt: attempt.id },
-    ...{ provider: attempt.provider, account: account.id, reason },
+    ...{ provider: attempt.provider, account, reason },
     ...{ finished_at: toUnixSeconds(finishedAtMs), until: toUnixSeconds(endsAtMs) },
   };
   const detail = `${job.id} is paid for and not saved: ${reason}; half of its time is over`;
@@ -177,12 +179,12 @@ async function warnAtHalfTime(
     await raise(
       deps,
       { type: 'video.at_risk', subject: attempt.id, mark: 'half of its time', data },
-      { detail, account: account.id },
+      { detail, account },
     );
   } catch (error) {
     // A full disk takes no alarm either; the next try raises it.
     if (!(error instanceof StoreUnavailable)) throw error;
-    deps.log.error('video about to be lost', { video: job.id, attempt: attempt.id, account: account.id, detail });
+    deps.log.error('video about to be lost', { video: job.id, attempt: attempt.id, account, detail });
   }
 }
 
@@ -239,7 +241,12 @@ export async function loseVideo(
   await deps.database.write(async (tx) => {
     await failJobIn(tx, deps, job, code, stamp);
     // The evidence stays with the attempt: what came instead of the order.
-    await updateAttempt(tx, attempt.id, { failureDetail: detail, readFailures: 0, troubledAtMs: stamp.nowMs });
+    await updateAttempt(tx, attempt.id, {
+      failureDetail: detail,
+      readFailures: 0,
+      troubledAtMs: stamp.nowMs,
+      lostAtMs: lossOf(attempt),
+    });
     const of = { attemptId: attempt.id, pricedBy: pricedBy(attempt) };
     await bookCost(tx, job, { kind: 'cost', amountMicros: attempt.costMicros, ...of }, stamp);
   });
@@ -248,7 +255,9 @@ export async function loseVideo(
 }
 
 /** A new address for the finished video, from the task itself; null when the provider gives none now. */
-async function freshAddress(deps: Deps, attempt: AttemptRow, account: ProviderAccount): Promise<string | null> {
+async function freshAddress(deps: Deps, attempt: AttemptRow): Promise<string | null> {
+  const account = deps.accounts.get(attempt.account);
+  if (!account) return null;
   const outcome = await readTask(deps, attempt, account);
   return outcome.state === 'finished' ? outcome.videoUrl : null;
 }

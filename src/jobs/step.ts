@@ -46,9 +46,8 @@ async function nextStep(
   const latest = attempts.at(-1);
   if (job.state === 'saving') {
     const finished = present(latest, 'the attempt that finished');
-    const account = deps.accounts.get(finished.account);
     if (job.cancelRequestedAtMs !== null) return await dropVideo(deps, job, finished);
-    return account ? await saveVideo(deps, job, finished, account, places) : await waitForAccount(deps, job, finished);
+    return await saveVideo(deps, job, finished, places);
   }
   if (!latest || !isLive(latest.state)) return await dispatchJob(deps, job, attempts, slots);
   const account = deps.accounts.get(latest.account);

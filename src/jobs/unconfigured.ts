@@ -4,7 +4,6 @@ import { type Deps, dueIn, type StepResult } from './deps.ts';
 import { goOnInDoubt } from './doubt-fallback.ts';
 import { giveUp } from './poll.ts';
 import { raise } from './raise.ts';
-import { loseVideo } from './save.ts';
 import { abandonedSubmission } from './submit.ts';
 
 /** Accounts are read when the process starts: to look more often would find the same, and say it again. */
@@ -13,7 +12,8 @@ const LOOK_EVERY_MS = HOUR_MS;
 /**
  * Looks after a task whose account is not in the configuration any more. Nobody can ask for it, but the account may come
  * back, so it waits for that, or for a person's verdict, until the job's deadline. Then the job ends without a video:
- * what the task may have cost is suspected.
+ * what the task may have cost is suspected. A task that is known to have finished does not come here: its file is at an
+ * address.
  */
 export async function waitForAccount(deps: Deps, job: JobRow, attempt: AttemptRow): Promise<StepResult> {
   if (attempt.state === 'submitting') return await abandonedSubmission(deps, job, attempt);
@@ -24,9 +24,7 @@ export async function waitForAccount(deps: Deps, job: JobRow, attempt: AttemptRo
   }
   const leftMs = job.deadlineAtMs - deps.clock.nowMs();
   if (leftMs > 0) return dueIn(Math.min(LOOK_EVERY_MS, leftMs));
-  if (job.state !== 'saving') return await giveUp(deps, job, attempt);
-  const detail = 'the account of the finished task is not configured any more';
-  return await loseVideo(deps, job, attempt, { code: 'asset_unavailable', detail });
+  return await giveUp(deps, job, attempt);
 }
 
 /** One alarm for each account and day, with one of its jobs as the example; a line in the log for each look. */

@@ -8,7 +8,10 @@ export async function insertPackage(tx: Tx, row: PackageRow): Promise<void> {
   await tx.insert(packages).values(row);
 }
 
-/** Takes back a registration; what was drawn from the pack counts as drawn from none. False when there is no such pack. */
+/**
+ * Takes back a registration. What was drawn from the pack falls on the others that were valid at the time, which then have
+ * less left; only what none of them can have paid for counts as drawn from none. False when there is no such pack.
+ */
 export async function removePackage(tx: Tx, id: string): Promise<boolean> {
   const gone = await tx.delete(packages).where(eq(packages.id, id)).returning({ id: packages.id });
   return gone.length === 1;

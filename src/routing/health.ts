@@ -29,6 +29,8 @@ export interface Health {
   readonly openedAtMs: number | null;
   /** How often it has opened since it was closed last. */
   readonly timesOpened: number;
+  /** Whether a job that was made since it opened last was taken. */
+  readonly taken: boolean;
   /** Whether all that opened it last were refusals of which no task can have come. */
   readonly certain: boolean;
   /** Decayed share of good takes, in (0, 1]. */
@@ -50,15 +52,8 @@ const WINDOW_BAD_SHARE = 0.5;
 const GOOD_TO_CLOSE = 2;
 const OPEN_MAX_MS = MINUTE_MS;
 const JITTER_SHARE = 0.1;
-/** Each job that tries a circuit in vain may cost its tenant an hour: after so many of them it is tried rarely. */
-const PROBES_SOON = 3;
-/** … this many times as long as a circuit stays open the first time. */
-const RARELY = 20;
 /** A submission whose answer was lost may have been taken: it counts half, but whole in a row of failures. */
 const DOUBT_WEIGHT = 0.5;
-
-/** How long a circuit is left alone when jobs are no way to find out: ten minutes, where it opens for 30 s at first. */
-export const rarelyMs = (openMs: number): number => RARELY * openMs;
 
 export interface HealthTerms {
   readonly nowMs: number;
@@ -78,6 +73,7 @@ export function healthOf(outcomes: readonly Outcome[], terms: HealthTerms): Heal
     openUntilMs: halfOpen ? null : circuit.openUntilMs,
     openedAtMs: circuit.openUntilMs === null ? null : circuit.openedAtMs,
     timesOpened: circuit.timesOpened,
+    taken: circuit.openUntilMs !== null && circuit.taken,
     certain: circuit.openUntilMs !== null && circuit.certain,
     ...rate,
   };
@@ -109,6 +105,8 @@ interface Circuit {
   /** Of those, or of what opened it: whether none can have made a task. */
   certain: boolean;
   probesGood: number;
+  /** Whether a job that was made since it opened last was taken. */
+  taken: boolean;
   spell: Spell | null;
   /** Outcomes of the last minute, oldest first. */
   window: { readonly atMs: number; readonly bad: number; readonly certain: boolean }[];
@@ -117,7 +115,7 @@ interface Circuit {
 type OpeningTerms = Omit<HealthTerms, 'nowMs'>;
 
 const CLOSED = { openUntilMs: null, openedAtMs: 0, timesOpened: 0, spell: null } as const;
-const FRESH = { ...CLOSED, inARow: 0, certain: true, probesGood: 0 } as const;
+const FRESH = { ...CLOSED, inARow: 0, certain: true, probesGood: 0, taken: false } as const;
 
 function foldCircuit(outcomes: readonly Outcome[], terms: OpeningTerms): Circuit {
   const circuit: Circuit = { ...FRESH, window: [] };
@@ -165,10 +163,8 @@ function passClosed(circuit: Circuit, outcome: Outcome, bad: number, terms: Open
 
 function passOpen(circuit: Circuit, outcome: Outcome, bad: number, terms: OpeningTerms): void {
   const { madeAtMs, atMs } = outcome;
-  // A job that had nowhere else to go was taken: a circuit that is tried rarely is worth another look soon.
-  if (bad === 0 && madeAtMs >= circuit.openedAtMs) {
-    circuit.openUntilMs = Math.min(circuit.openUntilMs ?? atMs, circuit.openedAtMs + OPEN_MAX_MS);
-  }
+  // Also one that had nowhere else to go while it was open.
+  if (bad === 0 && madeAtMs >= circuit.openedAtMs) circuit.taken = true;
   // What was sent before the circuit half-opened says nothing about what it is like now.
   if (madeAtMs < (circuit.openUntilMs ?? 0)) return;
   if (bad > 0) {
@@ -188,9 +184,7 @@ function open(
 ): number {
   const timesOpened = circuit.timesOpened + 1;
   const jitter = 1 + JITTER_SHARE * spread(`${terms.name} ${atMs}`);
-  const soonMs = Math.min(OPEN_MAX_MS, Math.round(terms.openMs * timesOpened * jitter));
-  const openMs = timesOpened <= PROBES_SOON ? soonMs : Math.round(rarelyMs(terms.openMs) * jitter);
-  const openUntilMs = atMs + openMs;
+  const openUntilMs = atMs + Math.min(OPEN_MAX_MS, Math.round(terms.openMs * timesOpened * jitter));
   const { spell } = circuit;
   Object.assign(circuit, { ...FRESH, window: [], openUntilMs, openedAtMs: atMs, timesOpened, certain, spell });
   return openUntilMs;

@@ -3,7 +3,7 @@
  * for an hour, so something that costs nothing goes first: a read. Pure.
  */
 import { SECOND_MS } from '../ground/time.ts';
-import { type Health, rarelyMs } from './health.ts';
+import type { Health } from './health.ts';
 
 /**
  * What an account said to a read that costs nothing: `good`; `silent`: no answer, or one of its edge alone; `none`: there is
@@ -12,6 +12,8 @@ import { type Health, rarelyMs } from './health.ts';
 export interface FreeRead {
   readonly askedAtMs: number;
   readonly answer: 'good' | 'silent' | 'none';
+  /** When the account was first asked something that it answered after it had been silent; null: it was not. */
+  readonly backAtMs: number | null;
   /** Whether a task there is found again although the answer to its submission is lost. */
   readonly findable: boolean;
 }
@@ -33,32 +35,46 @@ export interface Holding {
   readonly wantsRead: boolean;
 }
 
+type Circuit = Pick<Health, 'circuit' | 'openedAtMs' | 'timesOpened' | 'taken' | 'certain'>;
+
+/** Each job that tries a circuit in vain may cost its tenant an hour: after so many of them it is tried rarely. */
+const PROBES_SOON = 3;
+/** … this many times as long as a circuit stays open the first time: ten minutes, where that is 30 s. */
+const RARELY = 20;
+
 /**
- * Why no job may try the half-open circuit yet; null when one may. One may when the account has answered something well
- * since the circuit opened; or, where nothing can be read, when no money can be lost by it; and in any case after a long
- * while, because it may be the read alone that is broken.
+ * Why no job may try the half-open circuit yet; null when one may. While reads of the account have no answer none may,
+ * however long that lasts. One may when a job was taken since the circuit opened, or the account has answered something
+ * well; or, where nothing can be read, when no money can be lost by it, or after a long while. Once three have tried it in
+ * vain although reads are answered, the next one waits as long, unless the account was silent in between.
  */
 export function holdingOf(
-  health: Pick<Health, 'circuit' | 'openedAtMs' | 'certain'>,
+  health: Circuit,
   { answeredAtMs, read }: Signs,
   { nowMs, openMs }: { readonly nowMs: number; readonly openMs: number },
 ): Holding | null {
-  const { openedAtMs } = health;
-  if (health.circuit !== 'half_open' || openedAtMs === null) return null;
-  if (answeredAtMs !== null && answeredAtMs > openedAtMs) return null;
-  const anywayAtMs = openedAtMs + rarelyMs(openMs);
-  if (nowMs >= anywayAtMs) return null;
-  const inSeconds = (atMs: number): number => Math.max(0, Math.ceil((atMs - nowMs) / SECOND_MS));
+  const { openedAtMs, timesOpened } = health;
+  if (health.circuit !== 'half_open' || openedAtMs === null || health.taken) return null;
+  const isBack = read !== null && read.backAtMs !== null && read.backAtMs > openedAtMs;
+  const isRare = timesOpened > PROBES_SOON && !isBack;
+  if (!isRare && answeredAtMs !== null && answeredAtMs > openedAtMs) return null;
   if (read === null || read.askedAtMs < openedAtMs) {
     return { reason: 'circuit open: a free read of the account comes before a job', untilMs: nowMs, wantsRead: true };
   }
-  if (read.answer === 'good') return null;
+  const inSeconds = (atMs: number): number => Math.max(0, Math.ceil((atMs - nowMs) / SECOND_MS));
+  const readAtMs = read.askedAtMs + openMs;
   if (read.answer === 'silent') {
-    const untilMs = Math.min(anywayAtMs, read.askedAtMs + openMs);
-    const reason = `circuit open: the account does not answer free reads, the next one in ${inSeconds(untilMs)} s`;
-    return { reason, untilMs, wantsRead: nowMs >= untilMs };
+    const reason = `circuit open: the account does not answer free reads, the next one in ${inSeconds(readAtMs)} s`;
+    return { reason, untilMs: readAtMs, wantsRead: nowMs >= readAtMs };
   }
-  if (read.findable || health.certain) return null;
-  const reason = `circuit open for another ${inSeconds(anywayAtMs)} s: a task there could not be found again`;
-  return { reason, untilMs: anywayAtMs, wantsRead: false };
+  const rarelyAtMs = openedAtMs + RARELY * openMs;
+  if (nowMs >= rarelyAtMs) return null;
+  if (isRare) {
+    const reason = `circuit open for another ${inSeconds(rarelyAtMs)} s: ${timesOpened - 1} jobs have tried it in vain`;
+    // Read on meanwhile: whoever falls silent and answers again has changed.
+    return { reason, untilMs: rarelyAtMs, wantsRead: nowMs >= readAtMs };
+  }
+  if (read.answer === 'good' || read.findable || health.certain) return null;
+  const reason = `circuit open for another ${inSeconds(rarelyAtMs)} s: a task there could not be found again`;
+  return { reason, untilMs: rarelyAtMs, wantsRead: false };
 }

@@ -95,7 +95,7 @@ function askersUnder(tried: TenantPolicy, { sellers, tenantOf }: ReplayGround): 
     const known = askers.get(then ?? null) ?? new Map<string, ReplayAsker>();
     askers.set(then ?? null, known);
     const tenant = tenantOf(name);
-    const asker = known.get(name) ?? askerUnder(tried, then ? tenantThen(tenant, then, { providers, tried }) : tenant);
+    const asker = known.get(name) ?? askerUnder(tried, then ? tenantThen(tenant, then, providers) : tenant);
     known.set(name, asker);
     return asker;
   };
@@ -103,13 +103,9 @@ function askersUnder(tried: TenantPolicy, { sellers, tenantOf }: ReplayGround): 
 
 type TenantNow = ReturnType<ReplayGround['tenantOf']>;
 
-function tenantThen(
-  tenant: TenantNow,
-  then: DecidedBy,
-  around: { readonly providers: readonly string[]; readonly tried: TenantPolicy },
-): TenantNow {
+function tenantThen(tenant: TenantNow, then: DecidedBy, providers: readonly string[]): TenantNow {
   const { markupPercent, queueTimeoutMs } = then;
-  const policy = policyThen(tenant.policy, then, around);
+  const policy = policyThen(tenant.policy, then, providers);
   return { ...tenant, markupPercent, policy: { ...policy, queue_timeout_seconds: queueTimeoutMs / SECOND_MS } };
 }
 

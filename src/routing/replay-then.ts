@@ -59,18 +59,14 @@ export function collectDecidedBy(): (decision: string, queueTimeoutMs: number) =
 const SECONDS_OF_HOUR = 3_600;
 const MICROS_OF_DOLLAR = 1_000_000;
 
-/** The tenant's policy as it was then. `providers`: all there are now. `tried`: the policy that takes its place. */
-export function policyThen(
-  today: TenantPolicy,
-  then: DecidedBy,
-  { providers, tried }: { readonly providers: readonly string[]; readonly tried: TenantPolicy },
-): TenantPolicy {
+/** The tenant's policy as it was then. `providers`: all there are now. */
+export function policyThen(today: TenantPolicy, then: DecidedBy, providers: readonly string[]): TenantPolicy {
   const policy = { ...today };
   if (!explains(today, then)) {
-    policy.ignore = providers.filter((name) => wasOut(today, then, name));
-    policy.only = undefined;
-    // Whether these were named, or all others were, is not told: an `only` that is tried stands in the place of either.
-    if (tried.only !== undefined) policy.ignore = undefined;
+    // Whether those left out were named, or all others were, is not told. As an `only` it holds beside an `ignore` that
+    // is tried, and an `only` that is tried stands in its place.
+    policy.only = providers.filter((name) => !wasOut(today, then, name));
+    policy.ignore = undefined;
   }
   if (then.choosing === null) return policy;
   const { sort, valueOfTimeMicrosPerSecond: worth, fallback, inDoubt, contentFallback } = then.choosing;

@@ -179,7 +179,6 @@ export const attempts = sqliteTable(
     failureDetail: text('failure_detail'),
     /** From when on the job may ask this candidate again that has refused it; null: at once, or never. */
     againAtMs: integer('again_at_ms'),
-    /** Look-ups of an attempt in doubt that found nothing, and when the last of them was. */
     /** Reads of the task that failed one after another. */
     readFailures: integer('read_failures').notNull(),
     /**
@@ -187,6 +186,13 @@ export const attempts = sqliteTable(
      * last, or was answered again, or the video was given up.
      */
     troubledAtMs: integer('troubled_at_ms'),
+    /** When the answer of its submission was lost first, kept from before other news took that place; see `lossOf`. */
+    lostAtMs: integer('lost_at_ms'),
+    /** How often whoever could tell of it has not answered past the end of doubt. */
+    lookFailures: integer('look_failures').notNull().default(0),
+    /** How often it was sent again after its absence was proven. */
+    repeats: integer('repeats').notNull().default(0),
+    /** Look-ups of an attempt in doubt that found nothing, and when the last of them was. */
     absences: integer('absences').notNull(),
     absentAtMs: integer('absent_at_ms'),
     createdAtMs: integer('created_at_ms').notNull(),

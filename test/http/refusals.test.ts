@@ -43,14 +43,15 @@ function form(fields: readonly (readonly [string, string | Blob])[]): RequestIni
 }
 
 const prompt = 'a red kite';
-const cases: [
+type Refusal = [
   what: string,
   init: () => RequestInit,
   status: number,
   code: string,
   param: string | null,
   says?: RegExp,
-][] = [
+];
+const cases: Refusal[] = [
   ['no prompt', () => json({}), 400, 'missing_required_parameter', 'prompt'],
   ['2 seconds', () => json({ prompt, seconds: '2' }), 400, 'invalid_value', 'seconds', /3 to 15.*got 2/],
   ['16 seconds', () => json({ prompt, seconds: 16 }), 400, 'invalid_value', 'seconds', /3 to 15.*got 16/],
@@ -120,6 +121,22 @@ const cases: [
     'unknown_parameter',
     'provider.max_prize',
   ],
+  ...['toString', 'constructor'].flatMap((name): Refusal[] => [
+    [
+      `a wish called ${name}, where all must be known`,
+      () => json({ prompt, provider: { [name]: 1, require_parameters: true } }),
+      400,
+      'unknown_parameter',
+      `provider.${name}`,
+    ],
+    [
+      `a field called ${name}, where all must be known`,
+      () => json({ prompt, [name]: 1, provider: { require_parameters: true } }),
+      400,
+      'unknown_parameter',
+      name,
+    ],
+  ]),
   [
     'a last frame alone',
     () => json({ prompt, image_tail: 'https://cdn.example.com/b.png' }),

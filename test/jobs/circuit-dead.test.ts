@@ -118,10 +118,10 @@ async function open(death: Death) {
 type Set = Awaited<ReturnType<typeof open>>;
 
 /** Admits a clip as the front door does; beta is the cheaper of the two that it may go to. */
-async function send({ scenario, process }: Set): Promise<string> {
+async function send({ scenario, process }: Set, policy: Admission['tenant']['policy'] = {}): Promise<string> {
   const { deps, worker } = process;
   const videoId = deps.mint('video');
-  const tenant = { id: 'ten_one', markupPercent: '10', policy: {} } as Admission['tenant'];
+  const tenant = { id: 'ten_one', markupPercent: '10', policy } as Admission['tenant'];
   const request = requestFor(videoId, 5);
   const route = consider({
     requests: [request],
@@ -144,23 +144,31 @@ async function send({ scenario, process }: Set): Promise<string> {
   return videoId;
 }
 
-/** A clip every five seconds; but those that were there before it died have ended by then, so that none is polled. */
-const isDue = (second: number): boolean => second % EVERY === 0 && (second < 5 || second >= DEAD_FROM);
+/** A clip every so many seconds; but those that were there before it died have ended by then, so that none is polled. */
+const isDue = (second: number, every: number): boolean => second % every === 0 && (second < 5 || second >= DEAD_FROM);
+
+interface Shown {
+  readonly second: number;
+  readonly circuit: string;
+  readonly reason: string | null;
+  readonly timesOpened: number;
+}
 
 /** Clips until then; the jobs that beta got while it was dead, and the seconds at which it got any. */
-async function day(death: Death, seconds: number) {
+async function day(death: Death, seconds: number, every = EVERY, isStubborn = (_second: number) => false) {
   const set = await open(death);
   const watch = new CircuitWatch(set.process.deps);
   const clips: { readonly videoId: string; readonly second: number }[] = [];
-  const shown: { readonly second: number; readonly circuit: string; readonly reason: string | null }[] = [];
+  const shown: Shown[] = [];
   for (let second = 0; second < seconds; second += 1) {
-    if (isDue(second)) clips.push({ videoId: await send(set), second });
+    if (isDue(second, every)) clips.push({ videoId: await send(set), second });
+    if (isStubborn(second)) await send(set, { only: ['beta'] });
     await set.scenario.pass(SECOND_MS);
     await set.process.worker.outlook.refresh();
-    const { circuit, reason } = set.process.worker.outlook.outlookOf({
+    const { circuit, reason, health } = set.process.worker.outlook.outlookOf({
       ...{ account: 'beta', model: 'kling-v3', upstream: 'k3' },
     });
-    shown.push({ second, circuit, reason });
+    shown.push({ second, circuit, reason, timesOpened: health.timesOpened });
     if (second % EVERY === 0) await watch.look();
   }
   const there: { readonly videoId: string; readonly second: number }[] = [];
@@ -254,10 +262,31 @@ describe('a provider that is dead for ten minutes', () => {
     }
   });
 
-  it('is tried by a clip in the end although its reads stay dead: it may be they alone that are', async () => {
-    const { there } = await day({ by: '502', reads: 'dead', until: 60 * 60 }, 40 + 11 * 60);
-    const [last, ...before] = there.map(({ second }) => second).toReversed();
-    expect(before).toEqual([40, 35, 30, 25, 20, 0]);
-    expect(last).toBeGreaterThanOrEqual(40 + 10 * 60);
+  it.each([33, 90])(
+    'for %i minutes is read and gets no clip that tries it, and is back in use within a minute',
+    async (minutes) => {
+      const until = DEAD_FROM + minutes * 60;
+      const { whileDead, there, told, clips } = await day({ by: '502', reads: 'dead', until }, until + 90, 15);
+      // Five that open it; at most three are allowed to try it, and none is needed.
+      expect(whileDead.length).toBeLessThanOrEqual(5);
+      const back = there.find(({ second }) => second >= until)?.second ?? Number.POSITIVE_INFINITY;
+      expect(back - until).toBeLessThanOrEqual(60);
+      const after = clips.filter(({ second }) => second >= back + 30);
+      expect([after.length > 0, there]).toEqual([true, expect.arrayContaining(after)]);
+      expect(told).toEqual(['circuit.opened', 'circuit.closed']);
+    },
+    60_000,
+  );
+
+  it('and tried in vain by clips that have nowhere else to go is back in use within a minute for all the others', async () => {
+    const until = DEAD_FROM + 17 * 60;
+    const isStubborn = (second: number) => second % 75 === 0 && second > 60 && second < until - 70;
+    const { there, whileDead, shown } = await day({ by: '502', reads: 'dead', until }, until + 90, 15, isStubborn);
+    expect(whileDead.length).toBeLessThanOrEqual(5);
+    expect(Math.max(...shown.map(({ timesOpened }) => timesOpened))).toBeGreaterThan(4);
+    // Long enough ago that it would not be its turn yet, had it not been silent.
+    expect(shown.findLast(({ circuit }) => circuit !== 'closed')?.second).toBeLessThan(until + 75);
+    const back = there.find(({ second }) => second >= until)?.second ?? Number.POSITIVE_INFINITY;
+    expect(back - until).toBeLessThanOrEqual(60);
   });
 });

@@ -85,12 +85,15 @@ describe('a free read', () => {
       expect(asked.map(({ method }) => method)).toEqual(['GET']);
       expect(asked[0]?.path).toContain(path);
       expect(woken.times).toBe(1);
-      // Down, or too busy: asked again later. Answered, but not with a balance: nothing is there to be read.
-      expect(await ask(async () => LOST)).toMatchObject({ answer: 'silent' });
-      expect(await ask(async () => answered(502, null))).toMatchObject({ answer: 'silent' });
-      expect(woken.times).toBe(1);
+      // Down: asked again later; but where the balance is told by another host, that one's silence says nothing.
+      const silence = id === 'fal' ? 'none' : 'silent';
+      expect(await ask(async () => LOST)).toMatchObject({ answer: silence });
+      expect(await ask(async () => answered(502, null))).toMatchObject({ answer: silence });
+      expect(woken.times).toBe(id === 'fal' ? 3 : 1);
+      // Answered by the provider itself, but not with a balance: nothing is there to be read.
       expect(await ask(async () => answered(404, {}))).toMatchObject({ answer: 'none' });
-      expect(asked).toHaveLength(4);
+      expect(await ask(async () => answered(500, { error: 'the ledger is down' }))).toMatchObject({ answer: 'none' });
+      expect(asked).toHaveLength(5);
     },
   );
 
@@ -112,6 +115,17 @@ describe('a free read', () => {
   it('knows that a task can be found where its provider calls us, and only there', async () => {
     const { ask } = await setting('fal', 'https://reelay.example');
     expect(await ask(async () => answered(403, {}))).toMatchObject({ answer: 'none', findable: true });
+  });
+
+  it('tells when an account has answered again after it was silent, and that what we cannot understand is no silence', async () => {
+    const { ask } = await setting('atlas');
+    const balance = async () => answered(200, { available: { value: '5', currency: 'usd' } });
+    expect(await ask(balance)).toMatchObject({ answer: 'good', backAtMs: null });
+    expect(await ask(async () => LOST)).toMatchObject({ answer: 'silent', backAtMs: null });
+    const back = await ask(balance);
+    expect(back).toMatchObject({ answer: 'good', backAtMs: back?.askedAtMs });
+    expect(await ask(balance)).toMatchObject({ backAtMs: back?.askedAtMs });
+    expect(await ask(async () => Promise.reject(new Error('a fault of ours')))).toMatchObject({ answer: 'none' });
   });
 
   it('is one at a time, only where it is wanted, and none after the stop', async () => {

@@ -145,12 +145,34 @@ describe('a circuit', () => {
     expect(await watch.look()).toBe(1);
   });
 
-  it('is told of when five submissions have had no answer for ten seconds, and closes when all are answered', async () => {
+  it('that five large uploads open for some seconds is told to nobody', async () => {
+    const set = await setting();
+    const from = made;
+    const underWay = { state: 'submitting', endedAtMs: null, failureDetail: null } as const;
+    for (let count = 0; count < 5; count += 1) await attempt(set, { ...underWay, sendByMs: set.clock.nowMs() + 5_000 });
+    for (const waits of [10_000, 5_000, 10_000]) {
+      set.clock.advance(waits);
+      expect([await set.watch.look(), await new CircuitWatch(set.deps).look()]).toEqual([0, 0]);
+    }
+    for (let number = from + 1; number <= made; number += 1) {
+      const taken = { state: 'running', acceptedAtMs: set.clock.nowMs(), taskId: `task_large_${number}` } as const;
+      await set.database.write((tx) =>
+        tx
+          .update(attempts)
+          .set(taken)
+          .where(eq(attempts.id, `att_${number}`)),
+      );
+    }
+    set.clock.advance(10_000);
+    expect([await set.watch.look(), await set.types()]).toEqual([0, []]);
+  });
+
+  it('is told of when five submissions have had no answer for half a minute, and closes when all are answered', async () => {
     const set = await setting();
     const change = { state: 'submitting', endedAtMs: null, failureDetail: null } as const;
     const from = made;
     for (let count = 0; count < 5; count += 1) await attempt(set, { ...change, sendByMs: set.clock.nowMs() + 5_000 });
-    set.clock.advance(9_000);
+    set.clock.advance(29_000);
     expect(await set.watch.look()).toBe(0);
     set.clock.advance(1_000);
     expect(await set.watch.look()).toBe(1);

@@ -117,7 +117,97 @@ describe('an account that is taken out of the configuration', () => {
   });
 });
 
+describe('a clip that has finished', () => {
+  it('is saved although its account is not configured any more: nobody need be asked for its address', async () => {
+    const story = await tell();
+    const first = await story.start();
+    const id = await story.request(first, { only: ['gamma'] });
+    while ((await story.job(id)).state !== 'saving') {
+      story.clock.step();
+      await story.quiet();
+    }
+    first.kill();
+    const next = await story.start();
+    (next.deps.accounts as Map<string, ProviderAccount>).delete('gamma');
+    expect(await story.end(id)).toMatchObject({ state: 'completed', provider: 'gamma' });
+    expect([await kinds(story, id), await story.faults()]).toEqual([['hold', 'settlement', 'cost'], []]);
+  });
+});
+
+describe('an attempt whose doubt lasts', () => {
+  it('gives its slot back after an hour, however long its provider is asked on', async () => {
+    const deaf = scripted({ lose: () => 'after', read: () => Promise.resolve(LOST) });
+    const story = await tell({ makeWorld: deaf });
+    const id = await story.request(await story.start(), { only: ['alpha'] });
+    await story.pass(58 * MINUTE_MS);
+    expect(await story.attempts(id)).toMatchObject([{ state: 'in_doubt', slotHeld: true }]);
+    await story.pass(4 * MINUTE_MS);
+    expect(await story.attempts(id)).toMatchObject([{ state: 'in_doubt', slotHeld: false }]);
+    expect((await story.job(id)).state).toBe('running');
+  });
+
+  it('ends with its job’s time when all that is found is the task of another', async () => {
+    let taken: string | null = null;
+    const named = (): Answer => ({
+      kind: 'answered',
+      response: { origin: 'https://alpha.example', status: 200, headers: {}, body: { task: taken } },
+    });
+    const makeWorld: ScenarioOptions['makeWorld'] = (clock, chance, weather) =>
+      new (class extends World {
+        override submit(...args: Parameters<World['submit']>): Promise<Answer> {
+          return taken === null ? super.submit(...args) : Promise.resolve(named());
+        }
+
+        override read(...args: Parameters<World['read']>): Promise<Answer> {
+          const isLookUp = args[1].path.startsWith('/tags/');
+          return taken !== null && isLookUp ? Promise.resolve(named()) : super.read(...args);
+        }
+      })(clock, chance, weather);
+    const story = await tell({ makeWorld });
+    const process = await story.start();
+    const first = await story.request(process, { only: ['alpha'] });
+    expect((await story.end(first)).state).toBe('completed');
+    taken = story.world.tasks[0]?.id ?? expect.fail('nothing was made');
+    const second = await story.request(process, { only: ['alpha'] });
+    const job = await story.end(second, 30 * HOUR_MS);
+    expect(job).toMatchObject({ state: 'failed', errorCode: 'provider_outcome_unknown' });
+    expect((job.endedAtMs ?? 0) - job.createdAtMs).toBeLessThan(2 * HOUR_MS);
+    expect(await kinds(story, second)).toEqual(['hold', 'release', 'suspected_cost']);
+  });
+});
+
 describe('an attempt that is proven absent', () => {
+  it('and sent again, is in doubt from then on, however long it was before', async () => {
+    // Found absent for minutes, then made, with its answer lost as late as it can be.
+    const story = await tell({
+      doubtMs: 5 * MINUTE_MS,
+      makeWorld: scripted({ lose: (count) => (count <= 2 ? 'before' : 'after') }),
+    });
+    const id = await story.request(await story.start(), { only: ['alpha'] });
+    expect(await story.end(id)).toMatchObject({ state: 'completed' });
+    const [attempt] = await story.attempts(id);
+    expect((attempt?.acceptedAtMs ?? 0) - (attempt?.createdAtMs ?? 0)).toBeGreaterThan(5 * MINUTE_MS);
+    expect([story.world.tasks.length, await story.faults()]).toEqual([1, []]);
+  });
+
+  it('three times over is somebody else’s to make', async () => {
+    let submits = 0;
+    const story = await tell({
+      makeWorld: scripted({
+        lose: (count) => {
+          submits = count;
+          return count <= 4 ? 'before' : null;
+        },
+      }),
+    });
+    const id = await story.request(await story.start(), { order: ['alpha'] });
+    expect(await story.end(id)).toMatchObject({ state: 'completed' });
+    const [at, next] = await story.attempts(id);
+    expect([at?.account, at?.state, at?.repeats, submits]).toEqual(['alpha', 'failed', 3, 5]);
+    expect(next?.account).not.toBe('alpha');
+    expect([story.world.tasks.length, await story.faults()]).toEqual([1, []]);
+  });
+
   const absent = { makeWorld: scripted({ lose: (count) => (count === 1 ? 'before' : null) }) };
 
   it('after its job was cancelled is not bought: the job ends as cancelled, free of charge', async () => {
@@ -303,6 +393,24 @@ describe('a task that surfaces after its job was given up', () => {
     await wakeLate(process.deps, (jobId) => process.worker.wake(jobId));
     await story.pass(MINUTE_MS);
     expect(await kinds(story, id)).toEqual(['hold', 'release', 'suspected_cost', 'cost_resolution', 'cost']);
+  });
+
+  it('may still be on its way shortly after: looks that find nothing prove nothing yet', async () => {
+    const story = await tell({ doubtMs: 30 * SECOND_MS, makeWorld: scripted({ lose: () => 'before' }) });
+    const process = await story.start();
+    const id = await story.request(process, { only: ['alpha'] });
+    await story.end(id);
+    const looked = async (): Promise<string | undefined> => {
+      await wakeLate(process.deps, (jobId) => process.worker.wake(jobId));
+      await story.pass(2 * SECOND_MS);
+      return (await kinds(story, id)).at(-1);
+    };
+    for (let count = 0; count < 4; count += 1) expect(await looked()).toBe('suspected_cost');
+    await story.pass(2 * MINUTE_MS);
+    // Twice at once counts once; half a minute later it is proven.
+    for (let count = 0; count < 3; count += 1) expect(await looked()).toBe('suspected_cost');
+    await story.pass(MINUTE_MS / 2);
+    expect([await looked(), await story.faults()]).toEqual(['cost_resolution', []]);
   });
 
   it('or was proven never to have been made, by two look-ups: the suspicion is taken back', async () => {

@@ -11,6 +11,7 @@ import {
   shutOf,
 } from '../../src/jobs/facts.ts';
 import type { AttemptFact } from '../../src/jobs/outlook-rows.ts';
+import { healthOf, spellOf } from '../../src/routing/health.ts';
 
 let made = 0;
 const fact = (second: number, change: Partial<AttemptFact> = {}): AttemptFact => {
@@ -18,7 +19,7 @@ const fact = (second: number, change: Partial<AttemptFact> = {}): AttemptFact =>
   const at = second * 1_000;
   const offer = { account: 'a', model: 'm', upstream: 'u', lane: 'a' };
   const times = { createdAtMs: at, sendByMs: at + 5_000, acceptedAtMs: null, endedAtMs: at };
-  const calm = { readFailures: 0, troubledAtMs: null };
+  const calm = { readFailures: 0, troubledAtMs: null, lostAtMs: null };
   const names = { id: `att_${made}`, jobId: `job_${made}`, ...offer };
   return { ...names, state: 'failed', failureKind: null, ...times, ...calm, ...change };
 };
@@ -50,6 +51,12 @@ describe('an attempt', () => {
     [{ ...accepted(1), readFailures: 99, troubledAtMs: 5_000 }, ['accepted', ...Array(5).fill('failed')]],
     [{ ...accepted(1), readFailures: 0, troubledAtMs: 5_000 }, ['accepted']],
     [fact(1, { state: 'succeeded', acceptedAtMs: 1_000, endedAtMs: 3_000, troubledAtMs: 2_000 }), ['accepted', 'made']],
+    // Lost, found, and then in trouble with its reads, or with its video: it was lost all the same.
+    [{ ...accepted(3), readFailures: 1, troubledAtMs: 5_000, lostAtMs: 2_000 }, ['doubt', 'accepted', 'failed']],
+    [{ ...accepted(3), readFailures: 0, troubledAtMs: 5_000, lostAtMs: 2_000 }, ['doubt', 'accepted']],
+    // What failed before there was a task were no reads of it.
+    [fact(1, { state: 'in_doubt', endedAtMs: null, troubledAtMs: 2_000, readFailures: 5 }), ['doubt']],
+    [{ ...accepted(3), readFailures: 5, troubledAtMs: 2_000 }, ['doubt', 'accepted']],
     [
       fact(1, { state: 'succeeded', acceptedAtMs: 1_000, endedAtMs: 3_000, troubledAtMs: 9_000 }),
       ['accepted', 'spoiled'],
@@ -70,6 +77,23 @@ describe('an attempt', () => {
     expect([seen(lost(31), 40), seen(lost(2), 40)]).toEqual([[doubt], [{ ...doubt, atMs: 2_000 }]]);
     const taken = { ...waiting, state: 'running', acceptedAtMs: 20_000 };
     expect(seen(taken, 40)).toEqual([{ atMs: 20_000, madeAtMs: 1_000, kind: 'accepted' }]);
+  });
+
+  it('whose answer was lost once opens no circuit, however often nobody can tell of it; five lost ones do for good', () => {
+    const circuit = (facts: readonly AttemptFact[], second: number) => {
+      const [nowMs, terms] = [second * 1_000, { openMs: 30_000, name: 'a/m' }];
+      const outcomes = outcomesOf(facts, { sinceMs: 0, nowMs });
+      return [healthOf(outcomes, { ...terms, nowMs }).circuit, spellOf(outcomes, terms)?.openedAtMs ?? null];
+    };
+    const lost = (change: Partial<AttemptFact> = {}) =>
+      fact(1, { state: 'in_doubt', endedAtMs: null, troubledAtMs: 3_000, ...change });
+    for (const readFailures of [0, 1, 5, 9]) expect(circuit([lost({ readFailures })], 4_000)).toEqual(['closed', null]);
+    const five = (change: Partial<AttemptFact> = {}) => Array.from({ length: 5 }, () => lost(change));
+    const found = { state: 'running', acceptedAtMs: 20_000, lostAtMs: 3_000 };
+    const readAgain = { ...found, troubledAtMs: 40_000 };
+    for (const later of [{}, found, readAgain, { ...readAgain, readFailures: 1 }]) {
+      expect(circuit(five(later), 50)).toEqual(['half_open', 3_000]);
+    }
   });
 
   it('that was refused for certain can have made no task, and one that failed later can', () => {

@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ProviderRequest } from '../../providers/contract.ts';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/ground/time.ts';
 import type { Answer } from '../../src/wire/call.ts';
+import { TRAITS } from '../simulation/providers.ts';
 import { Scenario } from '../simulation/scenario.ts';
 import { World } from '../simulation/world.ts';
 
@@ -79,6 +80,63 @@ describe('reads that fail', () => {
     expect((await health()).circuit).toBe('closed');
     world.silent = false;
     expect((await scenario.end(id)).state).toBe('completed');
+  });
+});
+
+describe('an answer that was lost', () => {
+  const ALPHA = { account: 'alpha', model: 'kling-v3' };
+  const UNANSWERED: Answer = { kind: 'unanswered', detail: 'reset' };
+  /** Takes what it is sent and never says so; reads have no answer while a test says so. */
+  class Forgetful extends Silent {
+    override async submit(...args: Parameters<World['submit']>): Promise<Answer> {
+      await super.submit(...args);
+      return UNANSWERED;
+    }
+  }
+  async function forgetful() {
+    const alpha = TRAITS.find(({ id }) => id === 'alpha') ?? expect.fail('no alpha');
+    const { slots } = alpha;
+    Object.assign(alpha, { slots: 5 });
+    onTestFinished(() => {
+      Object.assign(alpha, { slots });
+    });
+    const scenario = await Scenario.open({ makeWorld: (clock, chance, of) => new Forgetful(clock, chance, of) });
+    onTestFinished(() => scenario.close());
+    const process = await scenario.start();
+    const health = async () => {
+      await process.worker.outlook.refresh();
+      return process.worker.outlook.healthOf(ALPHA);
+    };
+    const ask = () => scenario.request(process, { only: ['alpha'], maxPremium: 9 });
+    return { scenario, world: scenario.world as Forgetful, health, ask };
+  }
+
+  it('stays lost when its task is found, and when reads of that fail and are answered again', async () => {
+    const { scenario, world, health, ask } = await forgetful();
+    const ids = await Promise.all(Array.from({ length: 5 }, ask));
+    const all = async () => (await Promise.all(ids.map((id) => scenario.attempts(id)))).flat();
+    while ((await all()).filter(({ state }) => state === 'running').length < ids.length) await scenario.pass(100);
+    const lost = (await all()).map(({ troubledAtMs }) => troubledAtMs);
+    const { openedAtMs } = await health();
+    expect([lost.every((atMs) => atMs !== null), openedAtMs]).toEqual([true, Math.max(...lost.map(Number))]);
+    world.silent = true;
+    while ((await all()).some(({ readFailures }) => readFailures === 0)) await scenario.pass(SECOND_MS);
+    expect((await health()).openedAtMs).toBe(openedAtMs);
+    world.silent = false;
+    for (const id of ids) expect((await scenario.end(id)).state).toBe('completed');
+    expect((await all()).map(({ lostAtMs }) => lostAtMs)).toEqual(lost);
+    expect(await health()).toMatchObject({ circuit: 'half_open', openedAtMs });
+  });
+
+  it('is one failure, however often nobody can tell of it past the end of doubt', async () => {
+    const { scenario, world, health, ask } = await forgetful();
+    const id = await ask();
+    world.silent = true;
+    await scenario.pass(80 * MINUTE_MS);
+    const [attempt] = await scenario.attempts(id);
+    expect(attempt).toMatchObject({ state: 'in_doubt', readFailures: 0 });
+    expect(attempt?.lookFailures).toBeGreaterThanOrEqual(5);
+    expect(await health()).toMatchObject({ circuit: 'closed', timesOpened: 0 });
   });
 });
 

@@ -4,10 +4,11 @@ import { type FreeRead, holdingOf, type Signs } from '../../src/routing/probe.ts
 
 const OPEN_MS = 30_000;
 const OPENED_AT = 1_000_000;
-const halfOpen = { circuit: 'half_open', openedAtMs: OPENED_AT, certain: false } as const;
+const anew = { openedAtMs: OPENED_AT, timesOpened: 1, taken: false, certain: false };
+const halfOpen = { circuit: 'half_open', ...anew } as const;
 const at = (second: number): number => OPENED_AT + second * 1_000;
 const read = (second: number, answer: FreeRead['answer'], findable = false): FreeRead => {
-  return { askedAtMs: at(second), answer, findable };
+  return { askedAtMs: at(second), answer, findable, backAtMs: null };
 };
 const holding = (signs: Partial<Signs>, second = 40, health: Parameters<typeof holdingOf>[0] = halfOpen) =>
   holdingOf(health, { answeredAtMs: null, read: null, ...signs }, { nowMs: at(second), openMs: OPEN_MS });
@@ -27,8 +28,39 @@ describe('a half-open circuit', () => {
   ] as const)('%s: %j: %s', (_, signs, then) => {
     const held = holding(signs);
     expect(held === null ? 'job' : held.wantsRead ? 'reads first' : 'waits').toBe(then);
-    // In the end a job goes there whatever is known: it may be the reads alone that are broken.
-    expect(holding(signs, 600)).toBeNull();
+  });
+
+  it('is tried in the end where it answers without anything to read, and never while it does not answer', () => {
+    for (const [answer, second] of [
+      ['none', 599],
+      ['silent', 600],
+      ['silent', 9_000],
+    ] as const) {
+      expect(holding({ read: read(second - 1, answer) }, second)).not.toBeNull();
+    }
+    expect(holding({ read: read(35, 'none') }, 600)).toBeNull();
+    expect(holding({ read: read(35, 'silent') }, 9_000)).toMatchObject({ wantsRead: true });
+    // After a restart nothing is known of reads: no job goes before the first of them.
+    expect(holding({}, 9_000)).toMatchObject({ wantsRead: true });
+  });
+
+  it('that three jobs have tried in vain waits ten minutes for the next, and is read on meanwhile', () => {
+    const rare = { ...halfOpen, timesOpened: 4 };
+    const answered = { read: read(35, 'good'), answeredAtMs: at(36) };
+    expect(holding(answered, 40, { ...rare, timesOpened: 3 })).toBeNull();
+    expect(holding(answered, 40, rare)).toEqual({
+      reason: 'circuit open for another 560 s: 3 jobs have tried it in vain',
+      untilMs: at(600),
+      wantsRead: false,
+    });
+    expect(holding(answered, 65, rare)).toMatchObject({ wantsRead: true });
+    expect(holding(answered, 600, rare)).toBeNull();
+    // Unless a job was taken since, or the account was silent since and answers again.
+    expect(holding(answered, 40, { ...rare, taken: true })).toBeNull();
+    const back = (second: number) => ({ read: { ...read(35, 'good'), backAtMs: at(second) } });
+    expect(holding(back(35), 40, rare)).toBeNull();
+    expect(holding(back(-1), 40, rare)).not.toBeNull();
+    expect(holding({ read: { ...read(35, 'silent'), backAtMs: at(5) } }, 40, rare)).not.toBeNull();
   });
 
   it('that nothing can be read of is tried when all that opened it were refusals for certain', () => {
@@ -50,7 +82,7 @@ describe('a half-open circuit', () => {
   });
 
   it('alone is held: one that is open or closed is not asked', () => {
-    expect(holding({}, 40, { circuit: 'open', openedAtMs: OPENED_AT, certain: false })).toBeNull();
-    expect(holding({}, 40, { circuit: 'closed', openedAtMs: null, certain: false })).toBeNull();
+    expect(holding({}, 40, { ...halfOpen, circuit: 'open' })).toBeNull();
+    expect(holding({}, 40, { ...halfOpen, circuit: 'closed', openedAtMs: null })).toBeNull();
   });
 });

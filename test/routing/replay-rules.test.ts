@@ -66,7 +66,7 @@ describe('the rules of a replay', () => {
       underRules([], { ...NOTHING, policy }, ground({ tenantOf })).terms.askerOf('acme', by);
     const then = { fallback: 'any', in_doubt: 'wait', content_fallback: true, value_of_time_usd_per_hour: 1.8 };
     expect(askerOf({})).toEqual({
-      policy: { ...then, ignore: ['dear', 'units'], max_premium: 0.4, queue_timeout_seconds: 90 },
+      policy: { ...then, only: ['cheap'], max_premium: 0.4, queue_timeout_seconds: 90 },
       ...{ maxPriceMicros: null, markupPercent: '10', queueTimeoutMs: 90_000, concurrency: 3 },
     });
     // What is tried comes before it, and where the policy of today says the same of the providers, it is kept as it is.
@@ -77,6 +77,25 @@ describe('the rules of a replay', () => {
     const same = { ...decidedBy, forbidden: ['cheap'], allowed: ['dear'] };
     expect(askerOf({ ignore: ['units'] }, same).policy).toMatchObject({ only: ['dear'], ignore: ['units'] });
     expect(askerOf({}, { ...decidedBy, choosing: null }).policy).toMatchObject({ sort: 'price', fallback: 'none' });
+  });
+
+  it('leave out whoever was not allowed then, whatever is ignored beside it, but for an `only` that is tried', () => {
+    const by: DecidedBy = {
+      ...{ markupPercent: '0', queueTimeoutMs: 60_000, choosing: null },
+      ...{ forbidden: ['units'], allowed: ['cheap', 'dear'] },
+    };
+    const wentTo = (today: TenantPolicy, policy: TenantPolicy) => {
+      const tenantOf = () => ({ policy: today, maxPriceMicros: null, markupPercent: '0', concurrency: null });
+      const asked = [pastRequest('video_1', 0, { decidedBy: by })];
+      const { past, terms } = underRules(asked, { ...NOTHING, policy }, ground({ tenantOf }));
+      return replay(past, terms).outcomes.map(({ provider }) => provider);
+    };
+    // Units cost 0.01 and are the cheapest there is: whoever may go there does.
+    for (const today of [{ only: ['cheap', 'dear'] }, {}, { only: ['units'] }, { ignore: ['dear'] }]) {
+      expect([today, wentTo(today, {})]).toEqual([today, ['cheap']]);
+      expect([today, wentTo(today, { ignore: ['cheap'] })]).toEqual([today, ['dear']]);
+      expect([today, wentTo(today, { only: ['units', 'dear'] })]).toEqual([today, ['units']]);
+    }
   });
 
   it("take the place of the tenant's own fields, one by one, and of what requests asked", () => {
