@@ -3,11 +3,12 @@
  *
  * A request that three models will do for is decided over five providers; the time and the memory are told beside
  * parsing a JSON document of 1 KiB, in the same run and in turn with it. Then a slot is dealt out with 100 jobs waiting
- * and with 10,000, in two stores of the same shape, in turn. Machines differ; the ratios hardly do. Medians count.
+ * and with 10,000, in two stores of the same shape, in turn: with every slot taken, and with slots that stand idle because
+ * nobody takes them. Machines differ; the ratios hardly do. Medians count.
  */
 import { HOUR_MS } from '../src/ground/time.ts';
 import { bytesEach, kibibyte, median, medianRatio, microsecondsEach, print } from './measure.ts';
-import { decideOn, openWaiting, sellers, type Waiting } from './waiting.ts';
+import { decideOn, type House, openWaiting, sellers, type Waiting } from './waiting.ts';
 
 const DECISIONS = Number(process.argv[2] ?? 20_000);
 const MANY = Number(process.argv[3] ?? 10_000);
@@ -102,7 +103,9 @@ const admission: Measurement = async ({ queue, newcomer, lanes }) => {
   return microsecondsEach(work, 100) / 1_000;
 };
 
-const MEASUREMENTS: readonly (readonly [name: string, measure: Measurement])[] = [
+type Measurements = readonly (readonly [name: string, measure: Measurement])[];
+
+const MEASUREMENTS: Measurements = [
   ['a look when every slot is taken', lookAtFull],
   ['a slot of the cheapest freed, until the grant', deal(({ lanes }) => lanes[0]?.lane)],
   ['a slot of the dearest freed, until the grant', deal(({ lanes }) => lanes.at(-1)?.lane)],
@@ -111,11 +114,28 @@ const MEASUREMENTS: readonly (readonly [name: string, measure: Measurement])[] =
   ['who is ahead, and units awaited, at admission', admission],
 ];
 
-async function benchQueue(): Promise<void> {
-  const stores = [await openWaiting(FEW), await openWaiting(MANY)] as const;
-  print(`\na slot dealt out while ${FEW} and while ${MANY} jobs of 20 tenants wait, in milliseconds`);
+/** Slots stand free that nobody takes, so nothing says at once that there is nothing to deal out. */
+const IDLE: readonly (readonly [house: House, measurements: Measurements])[] = [
+  [
+    { idle: 'cheapest', unwell: true },
+    [
+      ['a look when the circuit of the cheapest is open', lookAtFull],
+      ['then a slot of the next freed, until the grant', deal(({ lanes }) => lanes[1]?.lane)],
+    ],
+  ],
+  [
+    { idle: 'dearest', byPrice: true },
+    [
+      ['a look by price when the dearest is idle', lookAtFull],
+      ['then a slot of the cheapest freed', deal(({ lanes }) => lanes[0]?.lane)],
+    ],
+  ],
+];
+
+async function benchQueue(measurements: Measurements, house: House = {}): Promise<void> {
+  const stores = [await openWaiting(FEW, house), await openWaiting(MANY, house)] as const;
   try {
-    for (const [name, measure] of MEASUREMENTS) {
+    for (const [name, measure] of measurements) {
       const [few, many]: [number[], number[]] = [[], []];
       for (let round = 0; round < ROUNDS; round += 1) {
         few.push(await measure(stores[0]));
@@ -130,5 +150,7 @@ async function benchQueue(): Promise<void> {
 }
 
 benchDecision();
-await benchQueue();
+print(`\na slot dealt out while ${FEW} and while ${MANY} jobs of 20 tenants wait, in milliseconds`);
+await benchQueue(MEASUREMENTS);
+for (const [house, measurements] of IDLE) await benchQueue(measurements, house);
 if (kept === undefined) throw new Error('nothing was measured');

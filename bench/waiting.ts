@@ -10,7 +10,7 @@ import { createLog } from '../src/ground/log.ts';
 import { HOUR_MS, MINUTE_MS, SECOND_MS, systemClock } from '../src/ground/time.ts';
 import type { VideoRequest } from '../src/ground/video-request.ts';
 import { laneOf } from '../src/jobs/lane.ts';
-import { Outlook } from '../src/jobs/outlook.ts';
+import { type OfferName, Outlook } from '../src/jobs/outlook.ts';
 import { SlotQueue } from '../src/jobs/queue.ts';
 import { loadJob } from '../src/jobs/rows.ts';
 import { waitOf } from '../src/jobs/wait.ts';
@@ -20,7 +20,7 @@ import { writeDecision } from '../src/routing/decision.ts';
 import type { LaneOption, Waiter } from '../src/routing/fair.ts';
 import { NO_ROUTING, type TenantPolicy } from '../src/routing/policy.ts';
 import type { Route } from '../src/routing/route.ts';
-import { idleConditions } from '../src/routing/score.ts';
+import { type Conditions, idleConditions } from '../src/routing/score.ts';
 import { openSqlite } from '../src/store/sqlite.ts';
 
 /** Half of all waiting jobs are the first tenant's. */
@@ -29,12 +29,20 @@ const TENANTS = 20;
 const HISTORY = 600;
 const GENERATION_MS = 120 * SECOND_MS;
 
+/** Enough that ten thousand clips are made within the six hours that they wait. */
+const SLOTS = '30';
+
 const config = readConfig({
   KLING_API_KEY: 'key-of-nobody',
   EVOLINK_API_KEY: 'key-of-nobody',
   ATLASCLOUD_API_KEY: 'key-of-nobody',
   FAL_KEY: 'key-of-nobody',
   PIAPI_API_KEY: 'key-of-nobody',
+  KLING_CONCURRENCY: SLOTS,
+  EVOLINK_CONCURRENCY: SLOTS,
+  ATLASCLOUD_CONCURRENCY: SLOTS,
+  FAL_CONCURRENCY: SLOTS,
+  PIAPI_CONCURRENCY: SLOTS,
 });
 const connected = config.accounts.map(connectAccount);
 const accounts = new Map(connected.map((account) => [account.id, account]));
@@ -73,11 +81,34 @@ export function decideOn(models: readonly string[], policy: TenantPolicy = {}): 
 }
 
 /** How a tenant wants its clips routed: some want the cheapest, whatever the wait. Nobody leaves a provider out. */
-const ROUTES = [{}, { value_of_time_usd_per_hour: 20 }, { sort: 'price' as const }].map((policy) =>
-  decideOn(['kling-v3'], { ...policy, max_premium: 10, queue_timeout_seconds: 21_600 }),
-);
+const WISHES = [{}, { value_of_time_usd_per_hour: 20 }, { sort: 'price' as const }];
 
-/** A full house: all slots taken, `count` jobs waiting. */
+/** What else than a full house it is to be. */
+export interface House {
+  /** Everybody wants the cheapest, whatever the wait. */
+  readonly byPrice?: boolean;
+  /** No slot of this one is taken. */
+  readonly idle?: 'cheapest' | 'dearest';
+  /** The circuit of the one that is idle is open. */
+  readonly unwell?: boolean;
+}
+
+/** An outlook that finds the circuits of one account open, as long as anybody looks. */
+class UnwellAt extends Outlook {
+  private readonly account: string | null;
+
+  constructor(deps: ConstructorParameters<typeof Outlook>[0], account: string | null) {
+    super(deps);
+    this.account = account;
+  }
+
+  override conditionsOf(offer: OfferName): Conditions {
+    const known = super.conditionsOf(offer);
+    return offer.account === this.account ? { ...known, unhealthy: 'circuit open' } : known;
+  }
+}
+
+/** A full house: all slots taken, or as `House` says, `count` jobs waiting. */
 export interface Waiting {
   readonly count: number;
   readonly queue: SlotQueue;
@@ -98,19 +129,26 @@ export interface Waiting {
 }
 
 /** Fills a store of its own and lets every job ask for a slot. */
-export async function openWaiting(count: number): Promise<Waiting> {
+export async function openWaiting(
+  count: number,
+  { byPrice = false, idle, unwell = false }: House = {},
+): Promise<Waiting> {
   const folder = mkdtempSync(join(tmpdir(), 'reelay-bench-'));
   const database = openSqlite({ folder, migrationsFolder });
   const rows = new Sqlite(join(folder, 'reelay.db'));
   rows.pragma('synchronous = OFF');
-  const [route] = ROUTES;
-  const lanes = (route?.route ?? []).map(({ account, model }) => lane(account, model));
-  fill(rows, count, lanes);
+  const wishes = byPrice ? WISHES.filter(({ sort }) => sort === 'price') : WISHES;
+  const routes = wishes.map((policy) =>
+    decideOn(['kling-v3'], { ...policy, max_premium: 10, queue_timeout_seconds: 21_600 }),
+  );
+  const lanes = (routes[0]?.route ?? []).map(({ account, model }) => lane(account, model));
+  const empty = idle === 'cheapest' ? lanes[0] : idle === 'dearest' ? lanes.at(-1) : undefined;
+  fill(rows, { waiting: count, lanes, routes, empty });
   const settings = { ...config, firstPollMs: config.pollMs };
   let aheadMs = 0;
   const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + aheadMs };
   const deps = { clock, log: createLog('silent'), accounts, database, settings };
-  const outlook = new Outlook(deps);
+  const outlook = new UnwellAt(deps, unwell ? (empty?.account ?? null) : null);
   const granted: string[] = [];
   const queue = new SlotQueue(deps, outlook, (jobId) => granted.push(jobId));
   const waiters: Waiter[] = [];
@@ -168,11 +206,20 @@ function adder(rows: Sqlite.Database, text: string): AddRow {
   return (...values) => void statement.run(...values);
 }
 
+interface Filling {
+  readonly waiting: number;
+  readonly lanes: readonly Lane[];
+  /** The ways in which the jobs want to be routed, in turn. */
+  readonly routes: readonly Route[];
+  /** The lane in which nothing runs. */
+  readonly empty: Lane | undefined;
+}
+
 /** Tenants, the waiting jobs, a task in every slot, and clips that were made before. */
-function fill(rows: Sqlite.Database, waiting: number, lanes: readonly Lane[]): void {
+function fill(rows: Sqlite.Database, { waiting, lanes, routes, empty }: Filling): void {
   const nowMs = systemClock.nowMs();
   const addLane = adder(rows, 'insert into lanes (lane, running) values (?, ?)');
-  const addJob = jobAdder(rows);
+  const addJob = jobAdder(rows, routes);
   const addAttempt = attemptAdder(rows, addJob);
   rows.transaction(() => {
     addTenants(rows);
@@ -180,8 +227,9 @@ function fill(rows: Sqlite.Database, waiting: number, lanes: readonly Lane[]): v
       addJob(`video_${index}`, { index, state: 'queued', atMs: nowMs - waiting + index });
     }
     for (const at of lanes) {
-      addLane(at.name, at.slots);
-      for (let slot = 0; slot < at.slots; slot += 1) {
+      const taken = at === empty ? 0 : at.slots;
+      addLane(at.name, taken);
+      for (let slot = 0; slot < taken; slot += 1) {
         addAttempt(`running_${at.account}_${slot}`, at, { madeAtMs: nowMs - MINUTE_MS, endedAtMs: null });
       }
     }
@@ -217,7 +265,7 @@ interface NewJob {
 type AddJob = (id: string, job: NewJob) => void;
 
 /** Every other job is the first tenant's; its way of routing goes by its number, too. */
-function jobAdder(rows: Sqlite.Database): AddJob {
+function jobAdder(rows: Sqlite.Database, routes: readonly Route[]): AddJob {
   const add = adder(
     rows,
     `insert into jobs (id, tenant_id, key_id, state, model, task, resolution, seconds, audio, request, presentation,
@@ -227,7 +275,7 @@ function jobAdder(rows: Sqlite.Database): AddJob {
        ?, 0, 0)`,
   );
   const request = JSON.stringify(clip('kling-v3'));
-  const stored = ROUTES.map((route) => ({
+  const stored = routes.map((route) => ({
     decision: writeDecision(route, { markup: '7.5', warnings: [] }),
     hold: route.holdMicros,
   }));

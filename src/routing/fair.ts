@@ -7,6 +7,7 @@ import { type Micros, sumMicros, ZERO_MICROS } from '../ground/money.ts';
 import { SECOND_MS } from '../ground/time.ts';
 import { type Choice, choose, type Option } from './choose.ts';
 import { type Weighed, weigh } from './explain.ts';
+import { Prospects } from './prospects.ts';
 import type { Choosing } from './route.ts';
 import type { Conditions } from './score.ts';
 import { byAge, type Turn, Turns, unplacedIn, type Wait } from './turns.ts';
@@ -101,11 +102,13 @@ interface Planning {
   readonly free: Set<string>;
   readonly grants: Plan['grants'][number][];
   readonly places: Map<string, Place>;
+  readonly prospects: Prospects;
 }
 
 /**
  * Deals the free slots out. Each job in the fair order takes what scores best for it, counting those before it; if that
- * has no free slot, it waits there. With `onlyGrants` it ends as soon as no slot is left, and places are not complete.
+ * has no free slot, it waits there. With `onlyGrants` it ends as soon as nobody can take a slot any more: the grants are the
+ * same, the places not complete.
  */
 export function planQueue(state: QueueState, onlyGrants = false): Plan {
   const counts: Counts = { lanes: new Map(), probed: new Set(), tried: new Set(), lapsing: new Map() };
@@ -115,7 +118,12 @@ export function planQueue(state: QueueState, onlyGrants = false): Plan {
   // With everything full, as it mostly is while a flood waits, nobody need be put in order.
   if (onlyGrants && free.size === 0) return { grants, places, queuedIn };
   const turns = new Turns(state.lines, state.inFlightOf);
-  const plan: Planning = { state, counts, turns, free, grants, places };
+  const prospects = new Prospects({
+    ...{ nowMs: state.nowMs, lines: turns.lines, offers: state.lanes, free, dealt: () => grants.length },
+    conditionsOf: (option) => conditionsNow(state, counts, option, 0),
+  });
+  const plan: Planning = { state, counts, turns, free, grants, places, prospects };
+  if (onlyGrants && !prospects.areLeft()) return { grants, places, queuedIn };
   for (let turn = turns.next(); turn; turn = turns.next()) {
     // A tenant that has all the tasks it may is given nothing, with its whole line.
     if (onlyGrants && turn.line.tasks >= turn.line.tasksMax) continue;
@@ -124,7 +132,7 @@ export function planQueue(state: QueueState, onlyGrants = false): Plan {
       lookAt(plan, turn);
       turns.takeUp(turn.line);
     }
-    if (onlyGrants && free.size === 0) break;
+    if (onlyGrants && (free.size === 0 || !prospects.areLeft())) break;
   }
   return { grants, places, queuedIn };
 }
@@ -139,6 +147,7 @@ function lookAt(plan: Planning, turn: Turn): void {
     return;
   }
   const chosen = chooseNow(plan, turn);
+  if (!chosen) plan.prospects.finish(turn.waiter);
   if (!chosen || grant(plan, turn, chosen)) return;
   if (isHeldOff(chosen)) placeAt(plan, turn, chosen);
   else plan.turns.putOff(turn, { lane: chosen.option.lane, chosen, moved: false });
@@ -148,6 +157,7 @@ function lookAt(plan: Planning, turn: Turn): void {
 function settle(plan: Planning, turn: Turn, { lane, moved, ...wait }: Wait): void {
   const isAsBefore = wait.chosen?.conditions.queuedAhead === plan.counts.lanes.get(lane)?.queued;
   const chosen = isAsBefore ? wait.chosen : chooseNow(plan, turn);
+  if (!chosen) plan.prospects.finish(turn.waiter);
   if (!chosen || grant(plan, turn, chosen)) return;
   const { option } = chosen;
   if (option.lane === lane || moved || isHeldOff(chosen)) placeAt(plan, turn, chosen);
@@ -181,6 +191,7 @@ function grant(plan: Planning, turn: Turn, chosen: Choice<LaneOption>): boolean 
   if (conditions.trial) counts.tried.add(option.account);
   counts.lapsing.set(option.account, (counts.lapsing.get(option.account) ?? 0n) + lapsing);
   grants.push({ waiter, option, panic, lapsing, weighed });
+  plan.prospects.finish(waiter);
   return true;
 }
 
@@ -188,8 +199,10 @@ function grant(plan: Planning, turn: Turn, chosen: Choice<LaneOption>): boolean 
 const isHeldOff = ({ conditions: { running, queuedAhead, slots } }: Choice<LaneOption>): boolean =>
   running + queuedAhead < slots;
 
-function placeAt({ counts, places, state }: Planning, { line, waiter }: Turn, chosen: Choice<LaneOption>): void {
+function placeAt(plan: Planning, { line, waiter }: Turn, chosen: Choice<LaneOption>): void {
+  const { counts, places, state } = plan;
   const { option, score } = chosen;
+  plan.prospects.finish(waiter);
   const lane = laneCounts(state, counts, option);
   if (line.tasks >= line.tasksMax) {
     // Its own tenant's tasks are in its way: one of them has to end first, and nobody else waits for that.

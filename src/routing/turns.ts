@@ -48,15 +48,16 @@ export interface Wait {
 }
 
 export class Turns {
+  readonly lines: readonly Line[];
   private readonly queue = new TinyQueue<Turn>([], byTurn);
 
   /** The lines whose turns these are: each tenant's jobs, oldest first. */
   constructor(lines: readonly (readonly Waiter[])[], inFlightOf: (tenantId: string) => InFlight) {
-    for (const jobs of lines) {
+    this.lines = lines.map((jobs) => {
       const { tasks, micros, tasksMax } = inFlightOf(jobs[0]?.tenantId ?? '');
-      const most = tasksMax ?? Number.POSITIVE_INFINITY;
-      this.takeUp({ jobs, tasks, micros, tasksMax: most, taken: 0, waiting: new Map() });
-    }
+      return { jobs, tasks, micros, tasksMax: tasksMax ?? Number.POSITIVE_INFINITY, taken: 0, waiting: new Map() };
+    });
+    for (const line of this.lines) this.takeUp(line);
   }
 
   /** The next turn; undefined when all had theirs. */

@@ -12,7 +12,8 @@ const OFFERS = LANES.flatMap((lane) => MODELS.map((model) => ({ lane, model, off
 const NOW_MS = 1_000_000;
 
 const optionAt = ({ lane, model, offer }: (typeof OFFERS)[number], cents: number): LaneOption => ({
-  ...{ provider: lane, account: lane, model, upstream: 'u', lane, offer, notBeforeMs: 0 },
+  // Two of the lanes are one account's: its credit, its units.
+  ...{ provider: lane, account: lane === 'b' ? 'a' : lane, model, upstream: 'u', lane, offer, notBeforeMs: 0 },
   ...{ costMicros: usd(cents / 100), priceMicros: usd(cents / 100), failed: 'free', units: 0n, again: false },
 });
 
@@ -101,9 +102,9 @@ function stateOf(drawn: Case): { state: QueueState; asked: () => number } {
       const name = tenant === 't' || tenant === 'u' ? tenant : 'v';
       return { tasks: 0, micros: usd(drawn.inFlight[name] / 100), tasksMax: drawn.tasksMax[name] };
     },
-    conditionsOf: ({ lane, offer }): Conditions => {
+    conditionsOf: ({ account, offer }): Conditions => {
       asked += 1;
-      const { trial = false, lapsing = 0n } = laneAt(lane) ?? {};
+      const { trial = false, lapsing = 0n } = laneAt(account) ?? {};
       const own = drawn.conditions[OFFERS.findIndex((each) => each.offer === offer)];
       return { ...idleConditions(0), ...own, trial, lapsing };
     },
@@ -120,6 +121,68 @@ describe('a look that ends when nobody can take a slot any more', () => {
       { numRuns: 250 },
     );
   });
+});
+
+it('who would wait too long for the cheap one takes the dear one, however far behind it stands', () => {
+  const waiters = (count: number) =>
+    Array.from({ length: count }, (_, at): Waiter => {
+      const [a, d] = [
+        optionAt({ lane: 'a', model: 'm', offer: 'a/m' }, 40),
+        optionAt({ lane: 'd', model: 'm', offer: 'd/m' }, 60),
+      ];
+      return {
+        ...{ jobId: `j${at}`, tenantId: 't', createdAtMs: at, untilMs: NOW_MS + 1_800_000, holdMicros: usd(0.6) },
+        options: [a, d],
+        choosing: {
+          ...{ models: MODELS, order: [], sort: 'price', valueOfTimeMicrosPerSecond: 0, queueSeconds: 1_800 },
+          ...{ fallback: 'any', inDoubt: 'wait', contentFallback: false },
+        },
+      };
+    });
+  const dealt = (count: number) => {
+    const { grants } = planQueue(
+      {
+        ...{ nowMs: NOW_MS, lines: linesOf(waiters(count)), lanes: waiters(1)[0]?.options ?? [] },
+        laneOf: ({ lane }) => ({ slots: 10, taken: lane === 'd' ? 9 : 10 }),
+        inFlightOf: () => ({ tasks: 0, micros: usd(0), tasksMax: null }),
+        conditionsOf: () => idleConditions(0),
+      },
+      true,
+    );
+    return grants.map(({ waiter, option }) => `${waiter.jobId} ${option.lane}`);
+  };
+  // Ten slots that come free every 120 s: 75 before it are 912 s, more than half of the 1,800 s that it has left.
+  expect([75, 76, 200].map(dealt)).toEqual([[], ['j75 d'], ['j75 d']]);
+});
+
+it.each([
+  ['the trial of the account', { trial: true }, 0n],
+  ['the units that lapse', { lapsing: 10n }, 10n],
+])('who waits at an account takes the other when a job in another lane of it has had %s', (_, own, units) => {
+  const at = (lane: (typeof LANES)[number], cents: number) => ({
+    ...optionAt({ lane, model: 'm', offer: `${lane}/m` }, cents),
+    units: lane === 'd' ? 0n : units,
+  });
+  const waiter = (tenantId: string, createdAtMs: number, options: readonly LaneOption[]): Waiter => ({
+    ...{ jobId: tenantId, tenantId, createdAtMs, untilMs: NOW_MS + 36_000_000, holdMicros: usd(0.4), options },
+    choosing: {
+      ...{ models: MODELS, order: [], sort: 'price', valueOfTimeMicrosPerSecond: 0, queueSeconds: 1_800 },
+      ...{ fallback: 'any', inDoubt: 'wait', contentFallback: false },
+    },
+  });
+  // The older one has more in flight, so its turn comes later. Without the other one it would rather wait.
+  const [cheap, dear] = [units > 0n ? 40 : 36, 38];
+  const older = waiter('rich', 1, [at('b', cheap), at('d', dear)]);
+  const state = (waiters: readonly Waiter[]): QueueState => ({
+    ...{ nowMs: NOW_MS, lines: linesOf(waiters), lanes: [at('a', cheap), at('b', cheap), at('d', dear)] },
+    laneOf: ({ lane }) => ({ slots: 5, taken: lane === 'b' ? 5 : 4 }),
+    inFlightOf: (tenant) => ({ tasks: 0, micros: usd(tenant === 'rich' ? 9 : 0), tasksMax: null }),
+    conditionsOf: ({ account }) => ({ ...idleConditions(0), ...(account === 'a' ? own : {}) }),
+  });
+  const dealt = (waiters: readonly Waiter[]) =>
+    planQueue(state(waiters), true).grants.map(({ waiter: { jobId }, option: { lane } }) => `${jobId} ${lane}`);
+  expect(dealt([older])).toEqual([]);
+  expect(dealt([older, waiter('poor', 2, [at('a', cheap), at('d', dear)])])).toEqual(['poor a', 'rich d']);
 });
 
 describe('ten thousand who wait are not weighed for a free slot that none of them takes', () => {
