@@ -181,23 +181,32 @@ export async function forgetOtherProcesses(tx: Tx, id: string): Promise<void> {
   await tx.delete(processes).where(ne(processes.id, id));
 }
 
-const claimRows = (tx: Tx) => {
+const abandoned = (tx: Tx) => {
   const living = tx
     .select({ id: processes.id })
     .from(processes)
     .where(gt(processes.leaseUntilMs, sql.placeholder('nowMs')));
-  const abandoned = tx
+  return tx
     .select({ id: jobs.id })
     .from(jobs)
     .where(and(isNotNull(jobs.dueAtMs), or(isNull(jobs.leaseOwner), notInArray(jobs.leaseOwner, living))))
     .limit(sql.placeholder('limit'));
-  return tx
+};
+
+const abandonedRows = (tx: Tx) => abandoned(tx).prepare();
+
+/** Whether there is an open job whose process no longer lives; mostly there is none, and nothing need be written. */
+export async function hasAbandoned(tx: Tx, nowMs: number): Promise<boolean> {
+  return (await statement(tx, abandonedRows).execute({ nowMs, limit: 1 })).length > 0;
+}
+
+const claimRows = (tx: Tx) =>
+  tx
     .update(jobs)
     .set({ leaseOwner: sql`${sql.placeholder('processId')}`, leaseToken: sql`${jobs.leaseToken} + 1` })
-    .where(inArray(jobs.id, abandoned))
+    .where(inArray(jobs.id, abandoned(tx)))
     .returning({ id: jobs.id, dueAtMs: jobs.dueAtMs })
     .prepare();
-};
 
 /**
  * Takes over up to `limit` open jobs whose process no longer lives. Each gets a new fencing token, so that whatever the

@@ -11,7 +11,7 @@ import { laneOf } from './lane.ts';
 import { Outlook } from './outlook.ts';
 import { SlotQueue } from './queue.ts';
 import { removeExpired } from './retention.ts';
-import { claimAbandoned, forgetProcess, renewProcess } from './rows.ts';
+import { claimAbandoned, forgetProcess, hasAbandoned, renewProcess } from './rows.ts';
 import { Schedule } from './schedule.ts';
 import { runStep } from './step.ts';
 
@@ -225,6 +225,7 @@ export class Worker {
     const { database, processId, clock, log, settings } = this.deps;
     while (!this.stopping) {
       const nowMs = clock.nowMs();
+      if (!(await database.read((tx) => hasAbandoned(tx, nowMs)))) return;
       const claimed = await database.write(async (tx) => {
         await renewProcess(tx, processId, nowMs + settings.leaseMs);
         return await claimAbandoned(tx, processId, nowMs, CLAIM_BATCH);
