@@ -2,7 +2,7 @@
  * Whether a job may try a half-open circuit. A job that is sent to a provider that is still down may be lost to its tenant
  * for an hour, so something that costs nothing goes first: a read. Pure.
  */
-import { SECOND_MS } from '../ground/time.ts';
+import { HOUR_MS, SECOND_MS } from '../ground/time.ts';
 import type { Health } from './health.ts';
 
 /**
@@ -41,10 +41,12 @@ type Circuit = Pick<Health, 'circuit' | 'openedAtMs' | 'timesOpened' | 'taken' |
 const PROBES_SOON = 3;
 /** … this many times as long as a circuit stays open the first time: ten minutes, where that is 30 s. */
 const RARELY = 20;
+/** It may be the reads alone that are broken: so seldom one job tries an account that is silent all the time. */
+const SILENT_MAX_MS = 3 * HOUR_MS;
 
 /**
  * Why no job may try the half-open circuit yet; null when one may. While reads of the account have no answer none may,
- * however long that lasts. One may when a job was taken since the circuit opened, or the account has answered something
+ * but for one in three hours. One may when a job was taken since the circuit opened, or the account has answered something
  * well; or, where nothing can be read, when no money can be lost by it, or after a long while. Once three have tried it in
  * vain although reads are answered, the next one waits as long, unless the account was silent in between.
  */
@@ -64,6 +66,7 @@ export function holdingOf(
   const inSeconds = (atMs: number): number => Math.max(0, Math.ceil((atMs - nowMs) / SECOND_MS));
   const readAtMs = read.askedAtMs + openMs;
   if (read.answer === 'silent') {
+    if (nowMs >= openedAtMs + SILENT_MAX_MS) return null;
     const reason = `circuit open: the account does not answer free reads, the next one in ${inSeconds(readAtMs)} s`;
     return { reason, untilMs: readAtMs, wantsRead: nowMs >= readAtMs };
   }

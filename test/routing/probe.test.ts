@@ -30,15 +30,17 @@ describe('a half-open circuit', () => {
     expect(held === null ? 'job' : held.wantsRead ? 'reads first' : 'waits').toBe(then);
   });
 
-  it('is tried in the end where it answers without anything to read, and never while it does not answer', () => {
+  it('is tried in the end where it answers without anything to read, and once in three hours while it does not answer', () => {
     for (const [answer, second] of [
       ['none', 599],
       ['silent', 600],
       ['silent', 9_000],
+      ['silent', 10_799],
     ] as const) {
       expect(holding({ read: read(second - 1, answer) }, second)).not.toBeNull();
     }
     expect(holding({ read: read(35, 'none') }, 600)).toBeNull();
+    expect(holding({ read: read(10_770, 'silent') }, 10_800)).toBeNull();
     expect(holding({ read: read(35, 'silent') }, 9_000)).toMatchObject({ wantsRead: true });
     // After a restart nothing is known of reads: no job goes before the first of them.
     expect(holding({}, 9_000)).toMatchObject({ wantsRead: true });
