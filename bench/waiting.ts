@@ -17,10 +17,10 @@ import { waitOf } from '../src/jobs/wait.ts';
 import { loadRateCards } from '../src/pricing/cards.ts';
 import { consider } from '../src/routing/consider.ts';
 import { writeDecision } from '../src/routing/decision.ts';
-import type { LaneOption, Waiter } from '../src/routing/fair.ts';
 import { NO_ROUTING, type TenantPolicy } from '../src/routing/policy.ts';
 import type { Route } from '../src/routing/route.ts';
 import { type Conditions, idleConditions } from '../src/routing/score.ts';
+import type { LaneOption, Waiter } from '../src/routing/waiter.ts';
 import { openSqlite } from '../src/store/sqlite.ts';
 
 /** Half of all waiting jobs are the first tenant's. */

@@ -1,6 +1,6 @@
 import type { AnyProvider } from '../providers/define.ts';
 import { PROVIDERS } from '../providers/index.ts';
-import type { AccountConfig } from './config.ts';
+import type { AccountConfig } from './account-config.ts';
 import type { Seller } from './pricing/offers.ts';
 import { mediaRefusal } from './wire/media.ts';
 import type { ProviderAccount } from './wire/provider-account.ts';

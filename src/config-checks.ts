@@ -1,6 +1,6 @@
 /** Mistakes that would start another gateway than the one that was meant: told by name, never worked around. */
 import { PROVIDERS } from '../providers/index.ts';
-import type { AccountConfig } from './config.ts';
+import type { AccountConfig } from './account-config.ts';
 import { ConfigError } from './config-error.ts';
 import { GatewayError } from './ground/errors.ts';
 import { utcDay } from './ground/time.ts';

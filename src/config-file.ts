@@ -4,7 +4,7 @@ import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import type { AnyProvider } from '../providers/define.ts';
 import { PROVIDERS } from '../providers/index.ts';
-import type { AccountConfig } from './config.ts';
+import type { AccountConfig } from './account-config.ts';
 import { ConfigError } from './config-error.ts';
 import { findModel, RESOLUTIONS } from './ground/models.ts';
 import { Secret } from './ground/secret.ts';

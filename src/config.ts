@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { AnyProvider } from '../providers/define.ts';
 import { PROVIDERS } from '../providers/index.ts';
+import type { AccountConfig } from './account-config.ts';
 import { assertDefaultModel, assertMeant } from './config-checks.ts';
 import { ConfigError } from './config-error.ts';
 import { NO_FILE, readConfigFile } from './config-file.ts';
@@ -20,17 +21,6 @@ import type { TenantPolicy } from './routing/policy.ts';
 import { blockList } from './wire/address.ts';
 
 export { ConfigError };
-
-/** A provider account as configured; `main.ts` connects it. */
-export interface AccountConfig {
-  readonly id: string;
-  readonly provider: AnyProvider;
-  /** The credential variables that were set, by name. */
-  readonly variables: Readonly<Record<string, Secret>>;
-  readonly baseUrls: Readonly<Record<string, string>>;
-  readonly slots: number;
-  readonly packageId?: string;
-}
 
 export interface Config {
   readonly host: string;

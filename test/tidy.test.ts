@@ -20,7 +20,14 @@ const FLOORS = [
   'src',
 ];
 /** The sandbox stands beside the house: it knows the ground, the providers' names, and its own configuration. */
-const SANDBOX_MAY = ['src/sandbox', 'src/ground', 'providers', 'src/config.ts', 'src/environment.ts'];
+const SANDBOX_MAY = [
+  'src/sandbox',
+  'src/ground',
+  'providers',
+  'src/config.ts',
+  'src/account-config.ts',
+  'src/environment.ts',
+];
 
 const LINES_MAX = 300;
 

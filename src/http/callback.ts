@@ -1,5 +1,5 @@
 import { GatewayError, invalidValue } from '../ground/errors.ts';
-import type { Presentation } from '../jobs/admit.ts';
+import type { Presentation } from '../jobs/presentation.ts';
 import { callbackSecrets } from '../ledger/webhook-secret.ts';
 import { AddressRefused, type AddressRules } from '../wire/address.ts';
 import { checkReceiver } from '../wire/notify.ts';

@@ -11,7 +11,7 @@ import {
   type TaskRule,
 } from '../ground/models.ts';
 import type { Media, VideoRequest } from '../ground/video-request.ts';
-import type { Presentation } from '../jobs/admit.ts';
+import type { Presentation } from '../jobs/presentation.ts';
 import type { CreateFields } from './fields.ts';
 import { frameOf } from './frame.ts';
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { toUsdNumber } from '../ground/money.ts';
 import { SECOND_MS, toUnixSeconds } from '../ground/time.ts';
-import type { Presentation } from '../jobs/admit.ts';
 import { requestOf } from '../jobs/close.ts';
+import type { Presentation } from '../jobs/presentation.ts';
 import type { AttemptRow, AttemptState, JobRow, JobState } from '../store/schema.ts';
 
 /** The four words a Videos client knows; any other makes the official Go client fail and endless loops elsewhere. */

@@ -8,38 +8,18 @@ import { BudgetFull } from '../ledger/budget.ts';
 import { type BudgetAlert, isNewsAtRefusal, raiseAtRefusal } from '../ledger/budget-alerts.ts';
 import type { ApiKey } from '../ledger/key.ts';
 import type { Tenant } from '../ledger/tenant.ts';
-import type { Asked } from '../routing/asked.ts';
 import { writeDecision } from '../routing/decision.ts';
 import type { Route } from '../routing/route.ts';
 import type { JobRow } from '../store/schema.ts';
 import { stampOf } from './close.ts';
 import type { Deps } from './deps.ts';
 import { logAlerts, recordAlerts } from './events.ts';
+import type { Presentation } from './presentation.ts';
 import { findRepeat, type Repeat } from './repeat.ts';
 import { insertJob } from './rows.ts';
 
 const QUEUE_TIMEOUT_MS = 30 * MINUTE_MS;
 const WHOLE_LIFE_MS = 6 * HOUR_MS;
-
-/** What the caller sees of its own request, beside what is made of it. */
-export interface Presentation {
-  /** The model as the caller named it. */
-  readonly model: string;
-  readonly size: string;
-  /** Empty where the output follows its source video. */
-  readonly seconds: string;
-  /** The first candidate's price, in dollars: what the clip will probably cost. */
-  readonly estimate: number;
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly warnings: readonly string[];
-  readonly remixedFrom?: string;
-  /** Where the end of this video is announced besides the tenant's endpoints. */
-  readonly callbackUrl?: string;
-  /** In the sandbox: what this request wants to go wrong. */
-  readonly sandboxFault?: string;
-  /** What it asked of its routing; absent where it asked nothing. */
-  readonly asked?: Asked;
-}
 
 export interface Admission {
   readonly videoId: string;

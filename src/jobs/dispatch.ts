@@ -3,7 +3,7 @@ import { SECOND_MS } from '../ground/time.ts';
 import type { Option } from '../routing/choose.ts';
 import { readDecision, routeOf, type StoredCandidate } from '../routing/decision.ts';
 import { writeChoice } from '../routing/explain.ts';
-import type { Waiter } from '../routing/fair.ts';
+import type { Waiter } from '../routing/waiter.ts';
 import { type Tx, Undo } from '../store/database.ts';
 import type { AttemptRow, JobRow } from '../store/schema.ts';
 import { failJob, requestOf } from './close.ts';

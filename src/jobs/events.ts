@@ -4,10 +4,10 @@ import { BUDGET_ALERT, type BudgetAlert } from '../ledger/budget-alerts.ts';
 import type { Tx } from '../store/database.ts';
 import type { JobRow } from '../store/schema.ts';
 import type { WebhookDeliveryRow, WebhookEventRow } from '../store/schema-webhooks.ts';
-import type { Presentation } from './admit.ts';
 import { insertDelivery, insertEvent } from './delivery-rows.ts';
 import type { Deps } from './deps.ts';
 import { endpointsOf } from './endpoint-rows.ts';
+import type { Presentation } from './presentation.ts';
 
 /** What tenants can be told of. A cancelled video has failed, with the code `cancelled`. */
 export const EVENT_TYPES = ['video.completed', 'video.failed', BUDGET_ALERT] as const;

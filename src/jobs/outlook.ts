@@ -1,9 +1,10 @@
 import { ZERO_MICROS } from '../ground/money.ts';
 import { DAY_MS, SECOND_MS } from '../ground/time.ts';
 import { believedSlots } from '../routing/capacity.ts';
-import { type InFlight, TRIED } from '../routing/fair.ts';
+import { TRIED } from '../routing/fair.ts';
 import { type CircuitState, type Health, type Standing, shutReason } from '../routing/health.ts';
 import { type Conditions, UNMEASURED_SECONDS } from '../routing/score.ts';
+import type { InFlight } from '../routing/waiter.ts';
 import type { AccountSettingsRow } from '../store/schema.ts';
 import type { ProviderAccount } from '../wire/provider-account.ts';
 import { Circuits } from './circuits.ts';

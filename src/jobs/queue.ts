@@ -1,18 +1,10 @@
 import { sumMicros } from '../ground/money.ts';
 import { SECOND_MS } from '../ground/time.ts';
 import type { Weighed } from '../routing/explain.ts';
-import {
-  type LaneOption,
-  type Place,
-  type Plan,
-  PROBED,
-  planQueue,
-  type QueueState,
-  TRIED,
-  type Waiter,
-} from '../routing/fair.ts';
+import { type Place, type Plan, PROBED, planQueue, type QueueState, TRIED } from '../routing/fair.ts';
 import { Lines } from '../routing/lines.ts';
 import type { Conditions } from '../routing/score.ts';
+import type { LaneOption, Waiter } from '../routing/waiter.ts';
 import type { Deps } from './deps.ts';
 import { offerOf } from './lane.ts';
 import type { Outlook } from './outlook.ts';

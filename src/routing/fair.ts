@@ -3,49 +3,15 @@
  * has the least running comes next, its oldest job first; so a flood waits behind itself, not before others. A tenant is
  * charged for what it is given, in whatever lane; what it waits for counts against it in that lane alone. Pure.
  */
-import { type Micros, sumMicros, ZERO_MICROS } from '../ground/money.ts';
+import { sumMicros, ZERO_MICROS } from '../ground/money.ts';
 import { SECOND_MS } from '../ground/time.ts';
-import { type Choice, choose, type Option } from './choose.ts';
+import { type Choice, choose } from './choose.ts';
 import { type Weighed, weigh } from './explain.ts';
 import { Prospects } from './prospects.ts';
 import type { Choosing } from './route.ts';
 import type { Conditions } from './score.ts';
 import { byAge, type Turn, Turns, unplacedIn, type Wait } from './turns.ts';
-
-/** An option, and where its slot is counted. */
-export interface LaneOption extends Option {
-  readonly lane: string;
-  /** Whose circuit it is: the account and the model. */
-  readonly offer: string;
-  /** The job was refused here a moment ago and may not ask again before. Absent or past: it may ask now. */
-  readonly notBeforeMs?: number;
-}
-
-/** A job that needs a slot. */
-export interface Waiter {
-  readonly jobId: string;
-  readonly tenantId: string;
-  readonly createdAtMs: number;
-  /** The dearest price it can end in: its weight while nobody knows who makes it. */
-  readonly holdMicros: Micros;
-  /** Until when it may wait. */
-  readonly untilMs: number;
-  readonly options: readonly LaneOption[];
-  readonly choosing: Choosing;
-}
-
-export interface Lane {
-  readonly slots: number;
-  readonly taken: number;
-}
-
-/** What a tenant has running now. */
-export interface InFlight {
-  readonly tasks: number;
-  readonly micros: Micros;
-  /** How many tasks it may have at once; null: as many as there are slots. */
-  readonly tasksMax: number | null;
-}
+import type { InFlight, Lane, LaneOption, Waiter } from './waiter.ts';
 
 export interface QueueState {
   readonly nowMs: number;

@@ -1,5 +1,5 @@
-import type { LaneOption, Waiter } from './fair.ts';
 import { byAge } from './turns.ts';
+import type { LaneOption, Waiter } from './waiter.ts';
 
 /**
  * The jobs that wait, a line for each tenant, oldest first, and what is asked of them at each look and each admission,

@@ -3,10 +3,10 @@
  * or they are dear and everybody would rather wait. Then all who wait need not be weighed to find it out. Pure.
  */
 import { SECOND_MS } from '../ground/time.ts';
-import type { LaneOption, Waiter } from './fair.ts';
 import { compareCandidates, type Rankable } from './rank.ts';
 import { type Conditions, scoreOf } from './score.ts';
 import type { Line } from './turns.ts';
+import type { LaneOption, Waiter } from './waiter.ts';
 
 /** What a look knows at this moment. */
 export interface Outset {

@@ -1,8 +1,9 @@
 /** Slots in virtual time: what runs, who waits, and whose turn it is when a slot is free. */
 import { type Micros, minusMicros, sumMicros, ZERO_MICROS } from '../ground/money.ts';
-import { type InFlight, type LaneOption, type Plan, planQueue, type Waiter } from './fair.ts';
+import { type Plan, planQueue } from './fair.ts';
 import { Lines } from './lines.ts';
 import type { Conditions } from './score.ts';
+import type { InFlight, LaneOption, Waiter } from './waiter.ts';
 
 /** Where slots are counted: an account; Kling counts them for each model version. */
 export interface LaneRule {

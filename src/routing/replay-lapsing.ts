@@ -1,7 +1,15 @@
 /** Prepaid units that would lapse, at any moment of a replay: as the gateway reckons them, on the replay's own draws. */
 import { HOUR_MS } from '../ground/time.ts';
 import { type Draw, type Inventory, lapsingOf, type Pack, takeStock } from '../pricing/packs.ts';
-import type { ReplayDraw } from './replay-money.ts';
+
+/** Units that a clip took, in billionths. */
+export interface ReplayDraw {
+  readonly account: string;
+  readonly atMs: number;
+  readonly units: bigint;
+  /** The part of it that was taken only because it would have lapsed. */
+  readonly lapsing: bigint;
+}
 
 /** What the accounts had when the replay begins. */
 export interface ReplayPacks {

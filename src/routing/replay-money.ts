@@ -7,15 +7,6 @@ import { billableOf, type Quote, quoteOn } from '../pricing/quote.ts';
 import type { Asker } from './consider.ts';
 import type { PastRequest, ReplayTerms } from './replay-terms.ts';
 
-/** Units that a clip took, in billionths. */
-export interface ReplayDraw {
-  readonly account: string;
-  readonly atMs: number;
-  readonly units: bigint;
-  /** The part of it that was taken only because it would have lapsed. */
-  readonly lapsing: bigint;
-}
-
 export interface Value {
   readonly priceMicros: Micros;
   readonly costMicros: Micros;

@@ -14,17 +14,18 @@ import type { Offer } from '../pricing/offers.ts';
 import { optionsOf } from './choose.ts';
 import { consider } from './consider.ts';
 import type { StoredCandidate } from './decision.ts';
-import type { LaneOption } from './fair.ts';
 import type { Choice, PastFailure } from './next.ts';
 import { drawFate, type Fate, medianSeconds, offerKey, SuccessRates, UNMEASURED } from './replay-chance.ts';
 import { Lanes } from './replay-lanes.ts';
+import type { ReplayDraw } from './replay-lapsing.ts';
 import { LapsingUnits } from './replay-lapsing.ts';
-import { type ReplayDraw, worthOf } from './replay-money.ts';
+import { worthOf } from './replay-money.ts';
 import { afterFailure, codeOfGivingUp, newPatience, type Patience, waitsUntilMs } from './replay-patience.ts';
 import { addAttempt, NOTHING_YET, type Outcome } from './replay-tally.ts';
 import type { PastRequest, ReplayAsker, ReplayTerms } from './replay-terms.ts';
 import type { Choosing } from './route.ts';
 import { type Conditions, idleConditions, UNMEASURED_SECONDS } from './score.ts';
+import type { LaneOption } from './waiter.ts';
 
 export interface Replayed {
   /** One for each request, in the order of their instants and then of their ids. */

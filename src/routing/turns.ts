@@ -6,7 +6,7 @@
 import TinyQueue from 'tinyqueue';
 import { type Micros, sumMicros, ZERO_MICROS } from '../ground/money.ts';
 import type { Choice } from './choose.ts';
-import type { InFlight, LaneOption, Waiter } from './fair.ts';
+import type { InFlight, LaneOption, Waiter } from './waiter.ts';
 
 /** The waiting jobs of one tenant as a plan goes through them, and what it has in flight with what the plan gave it. */
 export interface Line {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { PROVIDERS } from '../../providers/index.ts';
-import type { AccountConfig } from '../config.ts';
+import type { AccountConfig } from '../account-config.ts';
 import { Secret } from '../ground/secret.ts';
 import { systemClock } from '../ground/time.ts';
 import { SANDBOX_HOOK_SECRET } from './announcer.ts';

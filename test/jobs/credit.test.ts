@@ -7,7 +7,7 @@ import { usd } from '../../src/ground/money.ts';
 import type { Deps } from '../../src/jobs/deps.ts';
 import { Outlook } from '../../src/jobs/outlook.ts';
 import { SlotQueue } from '../../src/jobs/queue.ts';
-import type { Waiter } from '../../src/routing/fair.ts';
+import type { Waiter } from '../../src/routing/waiter.ts';
 import { type AttemptRow, attempts } from '../../src/store/schema.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { attemptRow, FAILED, jobRow, MADE_AT_MS, openStoreWithTenant, store } from '../support/rows.ts';

@@ -2,8 +2,9 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { usd } from '../../src/ground/money.ts';
-import { type LaneOption, linesOf, type Waiter } from '../../src/routing/fair.ts';
+import { linesOf } from '../../src/routing/fair.ts';
 import { Lines } from '../../src/routing/lines.ts';
+import type { LaneOption, Waiter } from '../../src/routing/waiter.ts';
 
 type Drawn<A> = A extends fc.Arbitrary<infer Value> ? Value : never;
 

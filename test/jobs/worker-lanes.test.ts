@@ -5,8 +5,8 @@ import { type Micros, usd, ZERO_MICROS } from '../../src/ground/money.ts';
 import type { Deps } from '../../src/jobs/deps.ts';
 import type { Outlook } from '../../src/jobs/outlook.ts';
 import { SlotQueue } from '../../src/jobs/queue.ts';
-import type { Waiter } from '../../src/routing/fair.ts';
 import { idleConditions } from '../../src/routing/score.ts';
+import type { Waiter } from '../../src/routing/waiter.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 /** What the rows say: slots and running tasks of one lane, and the tenants that may have one task at once. */

@@ -2,10 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import { micros, usd } from '../../src/ground/money.ts';
 import { showChoice, weigh, writeChoice } from '../../src/routing/explain.ts';
-import { type InFlight, type LaneOption, linesOf, planQueue, type Waiter } from '../../src/routing/fair.ts';
+import { linesOf, planQueue } from '../../src/routing/fair.ts';
 import { combinePolicy, NO_ROUTING } from '../../src/routing/policy.ts';
 import { decide } from '../../src/routing/route.ts';
 import { type Conditions, idleConditions } from '../../src/routing/score.ts';
+import type { InFlight, LaneOption, Waiter } from '../../src/routing/waiter.ts';
 import { offer } from '../support/rows.ts';
 
 const option = (name: string, cents: number): LaneOption => ({

@@ -1,8 +1,9 @@
 /** The lanes of the fair queue are apart: what a tenant waits for in one of them does not put it back in another. */
 import { describe, expect, it } from 'vitest';
 import { micros, usd } from '../../src/ground/money.ts';
-import { type LaneOption, linesOf, planQueue, type QueueState, type Waiter } from '../../src/routing/fair.ts';
+import { linesOf, planQueue, type QueueState } from '../../src/routing/fair.ts';
 import { idleConditions } from '../../src/routing/score.ts';
+import type { LaneOption, Waiter } from '../../src/routing/waiter.ts';
 
 const option = (lane: string, cents = 40, notBeforeMs = 0): LaneOption => ({
   ...{ provider: lane, account: lane, model: 'm', upstream: 'u', lane, offer: `${lane}/m`, notBeforeMs },

@@ -1,8 +1,9 @@
 /** A long queue does not slow a dispatch: who is looked at are those whose turn may come, not all who wait. */
 import { expect, it } from 'vitest';
 import { micros, usd } from '../../src/ground/money.ts';
-import { type LaneOption, planQueue, type QueueState, type Waiter } from '../../src/routing/fair.ts';
+import { planQueue, type QueueState } from '../../src/routing/fair.ts';
 import { idleConditions } from '../../src/routing/score.ts';
+import type { LaneOption, Waiter } from '../../src/routing/waiter.ts';
 
 const LONG = 10_000;
 

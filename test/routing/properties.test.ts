@@ -6,17 +6,11 @@ import { type Micros, micros, usd } from '../../src/ground/money.ts';
 import { choose, optionsOf } from '../../src/routing/choose.ts';
 import { choosingOf, readDecision, routeOf, writeDecision } from '../../src/routing/decision.ts';
 import { FAILURE_RULES } from '../../src/routing/failure.ts';
-import {
-  type InFlight,
-  type LaneOption,
-  linesOf,
-  planQueue,
-  type QueueState,
-  type Waiter,
-} from '../../src/routing/fair.ts';
+import { linesOf, planQueue, type QueueState } from '../../src/routing/fair.ts';
 import { combinePolicy, FALLBACKS, NO_ROUTING, type RequestRouting, SORTS } from '../../src/routing/policy.ts';
 import { decide, type Route } from '../../src/routing/route.ts';
 import { type Conditions, idleConditions } from '../../src/routing/score.ts';
+import type { InFlight, LaneOption, Waiter } from '../../src/routing/waiter.ts';
 import { offer } from '../support/rows.ts';
 
 const NAMES = ['a', 'b', 'c', 'd', 'e'] as const;

@@ -2,9 +2,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { usd } from '../../src/ground/money.ts';
-import { type LaneOption, linesOf, planQueue, type QueueState, type Waiter } from '../../src/routing/fair.ts';
+import { linesOf, planQueue, type QueueState } from '../../src/routing/fair.ts';
 import { SORTS } from '../../src/routing/policy.ts';
 import { type Conditions, idleConditions } from '../../src/routing/score.ts';
+import type { LaneOption, Waiter } from '../../src/routing/waiter.ts';
 
 const LANES = ['a', 'b', 'c', 'd'] as const;
 const MODELS = ['m', 'n'] as const;
