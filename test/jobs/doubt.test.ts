@@ -322,6 +322,20 @@ describe('a gateway that is back after the deadline of doubt', () => {
 });
 
 describe('a task that surfaces after its job was given up', () => {
+  /** A clip whose answer was lost, and whose provider answered no look-up until it was given up; from `hear` on it does. */
+  async function givenUpUnheard(lost: 'before' | 'after') {
+    let isDeaf = true;
+    const read: Script['read'] = (_path, ask) => (isDeaf ? Promise.resolve(LOST) : ask());
+    const story = await tell({ makeWorld: scripted({ lose: () => lost, read }) });
+    const process = await story.start();
+    const id = await story.request(process, { only: ['alpha'] });
+    await story.end(id, 12 * HOUR_MS);
+    const hear = (): void => {
+      isDeaf = false;
+    };
+    return { story, process, id, hear };
+  }
+
   /** Given up in doubt at beta, whose call comes only now. */
   async function givenUp(
     options: ScenarioOptions = {},
@@ -381,15 +395,9 @@ describe('a task that surfaces after its job was given up', () => {
   });
 
   it('is found by its tag when the provider answers look-ups again', async () => {
-    let deaf = true;
-    const story = await tell({
-      makeWorld: scripted({ lose: () => 'after', read: (_path, ask) => (deaf ? Promise.resolve(LOST) : ask()) }),
-    });
-    const process = await story.start();
-    const id = await story.request(process, { only: ['alpha'] });
-    await story.end(id, 12 * HOUR_MS);
+    const { story, process, id, hear } = await givenUpUnheard('after');
     expect(await kinds(story, id)).toEqual(['hold', 'release', 'suspected_cost']);
-    deaf = false;
+    hear();
     await wakeLate(process.deps, (jobId) => process.worker.wake(jobId));
     await story.pass(MINUTE_MS);
     expect(await kinds(story, id)).toEqual(['hold', 'release', 'suspected_cost', 'cost_resolution', 'cost']);
@@ -414,14 +422,8 @@ describe('a task that surfaces after its job was given up', () => {
   });
 
   it('or was proven never to have been made, by two look-ups: the suspicion is taken back', async () => {
-    let deaf = true;
-    const story = await tell({
-      makeWorld: scripted({ lose: () => 'before', read: (_path, ask) => (deaf ? Promise.resolve(LOST) : ask()) }),
-    });
-    const process = await story.start();
-    const id = await story.request(process, { only: ['alpha'] });
-    await story.end(id, 12 * HOUR_MS);
-    deaf = false;
+    const { story, process, id, hear } = await givenUpUnheard('before');
+    hear();
     for (const expected of [3, 4]) {
       await wakeLate(process.deps, (jobId) => process.worker.wake(jobId));
       await story.pass(HOUR_MS);
